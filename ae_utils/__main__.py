@@ -1,0 +1,123 @@
+"""The command line: ``python -m ae_utils list`` and ``python -m ae_utils train NAME``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: on a busy machine spinning threads cost 20×
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 after a sentence on what was wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"ae_utils: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nae_utils: stopped; `--resume` goes on after the last finished epoch.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ae_utils", description="Train the course's models by name.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show the recipes")
+    listing.set_defaults(run=_list)
+    train = commands.add_parser("train", help="train recipes by name")
+    train.add_argument("names", nargs="+", metavar="NAME", help="a recipe; `list` shows them")
+    train.add_argument("--epochs", type=_positive, help="instead of the recipe's number")
+    train.add_argument("--images", type=_positive, help="train on the first N images only")
+    train.add_argument("--seed", type=_seed, default=0)
+    train.add_argument("--data", type=Path, metavar="PATH", help="a CSV of images instead of MNIST")
+    train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    train.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="results go to DIR/NAME")
+    train.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
+    train.add_argument("--quiet", action="store_true", help="no progress bar, no line for each epoch")
+    train.set_defaults(run=_train)
+    return parser
+
+
+def _positive(text: str) -> int:
+    return _whole(text, at_least=1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, at_least=0)
+
+
+def _whole(text: str, *, at_least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = at_least - 1
+    if not at_least <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {at_least}, but got {text!r}")
+    return number
+
+
+def _list(options: argparse.Namespace) -> None:
+    from ae_utils.recipes.catalogue import RECIPES
+
+    print(f"{'recipe':<16} {'epochs':>6}  what it is")
+    for recipe in RECIPES.values():
+        system = f" (system {recipe.system})" if recipe.system else ""
+        print(f"{recipe.name:<16} {recipe.epochs:>6}  {recipe.summary}{system}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from ae_utils.recipes.catalogue import find
+    from ae_utils.recipes.run import Run, writable
+
+    recipes = [find(name) for name in options.names]  # every name is checked before the first training begins
+    device = _device(options.device)
+    for recipe in recipes:
+        writable(options.out / recipe.name)
+    for recipe in recipes:
+        run = Run(
+            recipe, options.out / recipe.name, options.epochs, options.images, options.seed,
+            options.data, device, options.resume, {} if options.quiet else _told(recipe.name),
+        )  # fmt: skip
+        report = run.train()
+        quality = "  ".join(f"{name} {value:.4f}" for name, value in report["test"].items())
+        print(f"{recipe.name}: test {quality}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
+
+
+def _told(name: str) -> dict:
+    """Hooks that draw a bar for the batches and print the losses of every epoch."""
+    from tqdm import tqdm
+
+    bar = tqdm(desc=name, unit="batch", leave=False, disable=None)
+
+    def batch_end(moment) -> None:
+        if moment.batch == 0:
+            bar.reset(total=moment.batches)
+            bar.set_description(f"{name} epoch {moment.epoch + 1}/{moment.epochs}")
+        bar.update()
+
+    def epoch_end(moment) -> None:
+        train, test = moment.history.last("train"), moment.history.last("test")
+        line = f"{name} epoch {moment.epoch + 1}/{moment.epochs}  train loss {train['loss']:.5f}"
+        tqdm.write(f"{line}  test loss {test['loss']:.5f}", file=sys.stdout)
+        if moment.epoch + 1 == moment.epochs:
+            bar.close()
+
+    return {"on_batch_end": (batch_end,), "on_epoch_end": (epoch_end,)}
+
+
+def _device(name: str) -> str:
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        raise ValueError(f"--device {name}: this machine has none that torch can use; try --device cpu.")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""A split of a data set in memory, and the batches a training loop reads from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """What one training step sees: ``x`` and ``target`` (batch, 1, h, w) float32, ``label`` (batch,) int64."""
+
+    x: Tensor
+    target: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class Images:
+    """A whole split in memory: inputs, what the model should answer, and the digits' classes.
+
+    ``x`` and ``target`` are float32 of shape (n, 1, h, w), ``label`` is int64 of shape (n,). Pixels lie in [0, 1],
+    or in [-1, 1] after ``signed()``. For a plain autoencoder ``target`` is the very same tensor as ``x``.
+
+    Raises ``ValueError`` when a shape, a type or a pixel is not as described.
+    """
+
+    x: Tensor
+    target: Tensor
+    label: Tensor
+
+    def __post_init__(self):
+        for name, images in (("x", self.x), ("target", self.target)):
+            if images.ndim != 4 or images.shape[1] != 1 or images.dtype != torch.float32:
+                raise ValueError(
+                    f"Images expects {name} as float32 of shape (n, 1, height, width), "
+                    f"but got {images.dtype} of shape {tuple(images.shape)}."
+                )
+            if len(images) and not (images.min() >= -1 and images.max() <= 1):  # also true of NaN
+                raise ValueError(f"Images expects every pixel of {name} in [0, 1], or in [-1, 1] when signed.")
+        if self.x.shape != self.target.shape or self.label.shape != self.x.shape[:1]:
+            raise ValueError(
+                "Images expects one target and one label for each image, "
+                f"but got x {tuple(self.x.shape)}, target {tuple(self.target.shape)}, label {tuple(self.label.shape)}."
+            )
+        if self.label.dtype != torch.int64:
+            raise ValueError(f"Images expects labels as int64, but got {self.label.dtype}.")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, part: slice | Tensor) -> "Images":
+        """A part of the split, by slice or by a tensor of indices."""
+        x = self.x[part]
+        target = x if self.target is self.x else self.target[part]
+        return Images(x, target, self.label[part])
+
+    def map(self, change) -> "Images":
+        """The same split with ``change`` applied to ``x`` and ``target``; labels stay."""
+        x = change(self.x)
+        return Images(x, x if self.target is self.x else change(self.target), self.label)
+
+    def signed(self) -> "Images":
+        """Pixels mapped from [0, 1] to [-1, 1]: minus mean 0.5, over standard deviation 0.5."""
+        return self.map(lambda pixels: (pixels - 0.5) / 0.5)
+
+    def to(self, device: str | torch.device) -> "Images":
+        """The same split on another device."""
+        moved = self.map(lambda pixels: pixels.to(device))
+        return Images(moved.x, moved.target, self.label.to(device))
+
+
+class Batches:
+    """Cuts ``images`` into ``Batch``es of ``batch_size``; the last one may be shorter.
+
+    With ``shuffle`` the order is a function of ``(seed, epoch)`` alone, so a resumed training sees the batches an
+    uninterrupted one would have seen. Everything is in memory already: no worker processes.
+
+    Raises ``ValueError`` for an empty split or a batch size below 1.
+    """
+
+    def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, seed: int = 0):
+        if len(images) == 0:
+            raise ValueError("Batches needs at least one image, but the split is empty.")
+        if batch_size < 1:
+            raise ValueError(f"Batches expects batch_size of at least 1, but got {batch_size}.")
+        self.images, self.batch_size, self.shuffle, self.seed = images, batch_size, shuffle, seed
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.in_epoch(0)
+
+    def in_epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch, in that epoch's order."""
+        x, target, label = self.images.x, self.images.target, self.images.label
+        order = self.order(epoch).to(x.device) if self.shuffle else None
+        for start in range(0, len(x), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            if order is not None:
+                part = order[part]
+            batch_x = x[part]
+            yield Batch(batch_x, batch_x if target is x else target[part], label[part])
+
+    def order(self, epoch: int) -> Tensor:
+        """The permutation (n,) of this epoch."""
+        generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
+        return torch.randperm(len(self.images), generator=generator)
+
+
+def seed_of(seed: int, epoch: int) -> int:
+    """One number for ``(seed, epoch)``, different for every pair with 0 ≤ epoch < 100,000."""
+    return seed * 100_000 + epoch

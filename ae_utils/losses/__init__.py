@@ -1,0 +1,1 @@
+"""Objectives: `objective(model, batch, progress)` gives `{"loss": …}` and the terms it is made of, all scalars."""

@@ -1,0 +1,64 @@
+"""What a reconstruction is worth: per-image metrics on pixels in [0, 1]; means are for the caller to take."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ae_utils.data.images import Images
+
+
+def mse(x_hat: Tensor, target: Tensor) -> Tensor:
+    """Squared error per pixel of each image: two tensors (n, 1, h, w) in [0, 1] → (n,)."""
+    return (_same_shape(x_hat, target) - target).square().flatten(1).mean(1)
+
+
+def psnr(x_hat: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each image in decibels, for a peak of 1 → (n,); infinite for equal images."""
+    return -10 * torch.log10(mse(x_hat, target))
+
+
+def ssim(x_hat: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each image, by scikit-image with its default 7×7 window → (n,), 1 for equal images.
+
+    Wang, Bovik, Sheikh, Simoncelli: "Image quality assessment", 2004. 10,000 images take a few seconds.
+    """
+    from skimage.metrics import structural_similarity
+
+    ours, theirs = (_pixels(images) for images in (_same_shape(x_hat, target), target))
+    pairs = zip(ours, theirs, strict=True)
+    return torch.tensor([structural_similarity(one, other, data_range=1.0) for one, other in pairs])
+
+
+@torch.no_grad()
+def reconstruct(model, images: Images, *, batch_size: int = 1000) -> Tensor:
+    """A model's reconstructions (n, 1, 28, 28) of ``images.x``, both in [0, 1] whatever scale the model lives in.
+
+    They are clipped to [0, 1] only by ``model.to_image``, the way ``model.decode`` shows them.
+    """
+    model.eval()
+    given = images.signed() if getattr(model, "signed", False) else images
+    parts = range(0, len(images), batch_size)
+    return torch.cat([_shown(model, given[slice(start, start + batch_size)]) for start in parts])
+
+
+def reconstruction_quality(model, images: Images) -> dict[str, float]:
+    """Mean MSE, PSNR (dB) and SSIM of a model's reconstructions against ``images.target``."""
+    x_hat = reconstruct(model, images)
+    return {metric.__name__: float(metric(x_hat, images.target).double().mean()) for metric in (mse, psnr, ssim)}
+
+
+def _shown(model, images: Images) -> Tensor:
+    return model.to_image(model(images.x, images.label)[0])
+
+
+def _same_shape(x_hat: Tensor, target: Tensor) -> Tensor:
+    if x_hat.shape != target.shape or x_hat.ndim != 4:
+        raise ValueError(
+            "image metrics expect two tensors of the same shape (n, 1, height, width), "
+            f"but got {tuple(x_hat.shape)} and {tuple(target.shape)}."
+        )
+    return x_hat
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    return images.detach().squeeze(1).cpu().numpy().astype(np.float32)

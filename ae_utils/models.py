@@ -1,0 +1,71 @@
+"""Models: an encoder and a decoder put together, and what they answer."""
+
+import functools
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ae_utils.networks import IMAGE, Affine
+
+
+class Reconstruction(NamedTuple):
+    """What an ``Autoencoder`` answers: ``x_hat`` (batch, 1, 28, 28) in the batch's scale, ``z`` (batch, latent_dim)."""
+
+    x_hat: Tensor
+    z: Tensor
+
+
+def takes_images(method):
+    """Refuse anything but images (batch, 1, 28, 28) with a sentence that says what was expected and what came."""
+
+    @functools.wraps(method)
+    def checked(self, x, *args, **kwargs):
+        if x.ndim != 4 or tuple(x.shape[1:]) != IMAGE:
+            raise ValueError(
+                f"{type(self).__name__} expects images of shape (batch, 1, 28, 28), but got {tuple(x.shape)}."
+            )
+        return method(self, x, *args, **kwargs)
+
+    return checked
+
+
+def takes_codes(method):
+    """Refuse anything but codes (batch, latent_dim)."""
+
+    @functools.wraps(method)
+    def checked(self, z, *args, **kwargs):
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"{type(self).__name__} expects codes of shape (batch, {self.latent_dim}), but got {tuple(z.shape)}."
+            )
+        return method(self, z, *args, **kwargs)
+
+    return checked
+
+
+class Autoencoder(nn.Module):
+    """An encoder to ``latent_dim`` numbers and a decoder back (Rumelhart, Hinton, Williams 1986).
+
+    With ``signed`` the model lives in [-1, 1]: it is trained on ``Images.signed()`` and its decoder ends in Tanh.
+    The label, which other models need, is accepted and ignored.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int, *, signed: bool = False):
+        super().__init__()
+        self.encoder, self.decoder, self.latent_dim, self.signed = encoder, decoder, latent_dim, signed
+        self.to_image = Affine(0.5, 0.5) if signed else nn.Hardtanh(0.0, 1.0)
+
+    @takes_images
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Reconstruction:
+        z = self.encoder(x)
+        return Reconstruction(self.decoder(z), z)
+
+    @takes_images
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """Images in the training scale (batch, 1, 28, 28) → codes (batch, latent_dim)."""
+        return self.encoder(x)
+
+    @takes_codes
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Codes (batch, latent_dim) → images (batch, 1, 28, 28) in [0, 1]."""
+        return self.to_image(self.decoder(z))

@@ -1,0 +1,176 @@
+"""A recipe trained into a folder: checkpoint, history, metrics, pictures; and a trained model out of such a folder."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ae_utils import checkpoint, plots
+from ae_utils.data.images import Batches, Images
+from ae_utils.data.mnist import write_beside
+from ae_utils.metrics.images import reconstruct, reconstruction_quality
+from ae_utils.recipes.catalogue import find
+from ae_utils.recipes.recipe import Recipe
+from ae_utils.training import History, Moment, fit
+
+PICTURE_EVERY = 4  # epochs, as published
+NEEDS = ("recipe", "settings", "plan", "step", "history")
+
+
+@dataclass
+class Run:
+    """One training of one recipe: where it goes and what was asked for. ``None`` means the recipe's own choice."""
+
+    recipe: Recipe
+    folder: Path
+    epochs: int | None = None
+    images: int | None = None
+    seed: int = 0
+    data: Path | None = None
+    device: str = "cpu"
+    resume: bool = False
+    hooks: dict[str, Iterable[Callable[[Moment], None]]] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> dict:
+        """What a resumed training must have in common with the one it continues."""
+        epochs = self.recipe.epochs if self.epochs is None else self.epochs
+        return {
+            "epochs": epochs, "images": self.images, "seed": self.seed,
+            "data": str(self.data.resolve()) if self.data else None,
+        }  # fmt: skip
+
+    def train(self) -> dict:
+        """Train (or go on training) and return what ``metrics.json`` says; everything lands in ``folder``.
+
+        Raises ``ValueError`` for data, checkpoints or settings that do not fit, ``OSError`` where nothing can be
+        written, ``training.Diverged`` when the loss is no number.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(self.seed)
+        step, history = self.recipe.step(self.recipe, self.recipe.build().to(self.device)), History()
+        if self.resume:
+            history = self._resume(step)
+        train, test = self.recipe.images(self.data, self.images)
+        if self.recipe.prepare and not history.rows:
+            self.recipe.prepare(step.model, train)
+        began = time.process_time()
+        fit(
+            step, self._batches(train, self.recipe.batch_size, shuffle=True), self._batches(test, 1000),
+            epochs=self.plan["epochs"], seed=self.seed, history=history,
+            on_batch_end=self.hooks.get("on_batch_end", ()),
+            on_epoch_end=(self._save, self._picture(test), *self.hooks.get("on_epoch_end", ())),
+        )  # fmt: skip
+        return self._report(step.model, train, test, history, time.process_time() - began)
+
+    def _batches(self, images: Images, batch_size: int, *, shuffle: bool = False) -> Batches:
+        images = images.signed() if self.recipe.signed else images
+        return Batches(images.to(self.device), batch_size, shuffle=shuffle, seed=self.seed)
+
+    def _save(self, moment: Moment) -> None:
+        content = {"recipe": self.recipe.name, "settings": dict(self.recipe.settings), "plan": self.plan}
+        content |= {"step": moment.step.state_dict(), "history": moment.history.rows}
+        checkpoint.save(self.folder / "checkpoint.pt", content)
+
+    def _resume(self, step) -> History:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return History()
+        content = checkpoint.load(path, NEEDS)
+        _refuse_others(path, content, self.recipe)
+        for name, wanted in self.plan.items():
+            if content["plan"].get(name) != wanted:
+                raise checkpoint.CheckpointError(
+                    f"{path} was trained with {name} {content['plan'].get(name)}, not {wanted}; "
+                    "resume with the same, or train without --resume."
+                )
+        _fill(path, step, content["step"])
+        return History(list(content["history"]))
+
+    def _picture(self, test: Images) -> Callable[[Moment], None]:
+        shown = test[:9]
+
+        def hook(moment: Moment) -> None:
+            epoch = moment.epoch + 1
+            if epoch % PICTURE_EVERY == 0 or epoch == moment.epochs:
+                x_hat = reconstruct(moment.step.model, shown.to(self.device)).cpu()
+                figure = plots.reconstructions(shown.x, x_hat, title=f"epoch {epoch}{self._short()}")
+                plots.save(figure, self.folder / f"reconstructions_epoch_{epoch:03d}.png")
+
+        return hook
+
+    def _short(self) -> str:
+        return f", trained on {self.images:,} images only" if self.images else ""
+
+    def _report(self, model: nn.Module, train: Images, test: Images, history: History, seconds: float) -> dict:
+        model = model.cpu()
+        report = {
+            "recipe": self.recipe.name, "system": self.recipe.system, "settings": dict(self.recipe.settings),
+            **self.plan, "training_images": len(train), "test_images": len(test),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "test": reconstruction_quality(model, test), "cpu_seconds": round(seconds, 1),
+        }  # fmt: skip
+        if history.rows:
+            write_beside(self.folder / "history.csv", history.frame().to_csv(index=False).encode())
+            title = f"{self.recipe.name}{self._short()}"
+            plots.save(plots.curves(history.frame(), title=title), self.folder / "loss.png")
+        if model.latent_dim in (2, 3):
+            z = _codes(model, test.signed() if self.recipe.signed else test)
+            plots.save(plots.scatter_codes(z, test.label, title="codes of the test images"), self.folder / "codes.png")
+        write_beside(self.folder / "metrics.json", json.dumps(report, indent=1).encode() + b"\n")
+        return report
+
+
+def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
+    """The recipe and the trained model of a folder that ``train`` wrote, ready to use.
+
+    Raises ``CheckpointError`` when the folder holds no readable checkpoint, or one that does not fit its recipe.
+    """
+    path = Path(folder) / "checkpoint.pt"
+    content = checkpoint.load(path, NEEDS)
+    recipe = find(content["recipe"])
+    model = recipe.build(**content["settings"])
+    _fill(path, model, content["step"].get("model"))
+    return recipe, model.eval()
+
+
+def _refuse_others(path: Path, content: dict, recipe: Recipe) -> None:
+    if content["recipe"] != recipe.name:
+        raise checkpoint.CheckpointError(
+            f"{path} holds {content['recipe']}, not {recipe.name}; name another --out, or train without --resume."
+        )
+    if content["settings"] != dict(recipe.settings):
+        raise checkpoint.CheckpointError(
+            f"{path} was built with {content['settings']}, but {recipe.name} now has {dict(recipe.settings)}; "
+            "train it again without --resume."
+        )
+
+
+def _fill(path: Path, owner, state) -> None:
+    try:
+        owner.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path} holds weights of another architecture than its recipe builds; train it again without --resume."
+        ) from error
+
+
+@torch.no_grad()
+def _codes(model: nn.Module, images: Images) -> torch.Tensor:
+    return torch.cat([model.encode(batch.x, batch.label) for batch in Batches(images, 1000)])
+
+
+def writable(folder: Path) -> None:
+    """Raise ``OSError`` with one sentence unless files can be written into ``folder``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"cannot write into {folder} ({error.strerror}); name another folder with --out.") from None
