@@ -61,3 +61,52 @@ def dense_decoder(
 ) -> nn.Sequential:
     """Code → … → 784 through linear layers, ``last`` on the pixels; ``widths`` runs from the code to before them."""
     return nn.Sequential(*dense((*widths, PIXELS), activation), last(), nn.Unflatten(1, IMAGE))
+
+
+def conv_encoder(latent_dim: int = 64) -> nn.Sequential:
+    """28×28 → latent_dim by three convolutions: stride 2 halves the picture twice, a 7×7 kernel reads the rest."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2, padding=1),  # 16 × 14 × 14
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),  # 32 × 7 × 7
+        nn.ReLU(),
+        nn.Conv2d(32, latent_dim, 7),  # latent_dim × 1 × 1
+        nn.Flatten(),
+    )
+
+
+def conv_decoder(latent_dim: int = 64) -> nn.Sequential:
+    """The mirror image of ``conv_encoder`` in transposed convolutions, Sigmoid on the pixels."""
+    return nn.Sequential(
+        nn.Unflatten(1, (latent_dim, 1, 1)),
+        nn.ConvTranspose2d(latent_dim, 32, 7),  # 32 × 7 × 7
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1),  # 16 × 14 × 14
+        nn.ReLU(),
+        nn.ConvTranspose2d(16, 1, 3, stride=2, padding=1, output_padding=1),  # 1 × 28 × 28
+        nn.Sigmoid(),
+    )
+
+
+def maxpool_encoder(latent_dim: int = 64) -> nn.Sequential:
+    """``conv_encoder`` with the largest of every 2×2 pixels kept, where that one takes steps of 2."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),  # 16 × 28 × 28
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # 16 × 14 × 14
+        nn.Conv2d(16, 32, 3, padding=1),  # 32 × 14 × 14
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # 32 × 7 × 7
+        nn.Conv2d(32, latent_dim, 7),  # latent_dim × 1 × 1
+        nn.Flatten(),
+    )
+
+
+def normalized(layers: nn.Sequential) -> nn.Sequential:
+    """The same (transposed) convolutions with a ``BatchNorm2d`` before every ReLU (Ioffe and Szegedy 2015)."""
+    result = nn.Sequential()
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            result.append(nn.BatchNorm2d(result[-1].out_channels))
+        result.append(layer)
+    return result
