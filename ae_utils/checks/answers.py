@@ -1,0 +1,72 @@
+"""What all checks share: an answer is not given yet, wrong in a way that can be said, or right."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+OPEN, WRONG, RIGHT = "not answered yet", "not yet", "right"
+
+
+class NotAnswered(Exception):
+    """The stub is still there."""
+
+
+class Wrong(Exception):
+    """The answer is wrong; the sentence helps, without giving the answer away."""
+
+
+class Verdict(NamedTuple):
+    """How an answer stands (``OPEN``, ``WRONG`` or ``RIGHT``) and a sentence about it."""
+
+    state: str
+    sentence: str
+
+
+def check(judge: Callable[..., str]) -> Callable[..., None]:
+    """Make a check of ``judge(answer, …)``, which returns a confirming sentence or raises ``NotAnswered`` or ``Wrong``.
+
+    The check prints the verdict; ``check.verdict(answer, …)`` returns it instead. An answer that raises is wrong.
+    """
+
+    @functools.wraps(judge)
+    def verdict(*answer) -> Verdict:
+        try:
+            return Verdict(RIGHT, judge(*(given(part) for part in answer)))
+        except NotAnswered:
+            return Verdict(OPEN, "replace the ... above, run that cell and then this one")
+        except Wrong as wrong:
+            return Verdict(WRONG, str(wrong))
+        except Exception as error:
+            return Verdict(WRONG, f"the answer raised {type(error).__name__}: {error}")
+
+    @functools.wraps(judge)
+    def printed(*answer) -> None:
+        print(": ".join(verdict(*answer)))
+
+    printed.verdict = verdict
+    return printed
+
+
+def given(value):
+    """``value``, unless it is what a stub leaves behind: then ``NotAnswered``."""
+    if value is None or value is ...:
+        raise NotAnswered
+    return value
+
+
+def images(value, count: int) -> Tensor:
+    """``value`` as ``count`` images without gradient; ``Wrong`` when it has another type or shape."""
+    value = given(value)
+    if not isinstance(value, Tensor):
+        raise Wrong(f"a tensor is expected, but a {type(value).__name__} came back")
+    if tuple(value.shape) != (count, 1, 28, 28):
+        raise Wrong(f"images of shape ({count}, 1, 28, 28) are expected, but {tuple(value.shape)} came back")
+    return value.detach()
+
+
+def same(one: Tensor, other: Tensor, tolerance: float = 1e-4) -> bool:
+    """Whether two tensors agree in shape and, but for rounding, in every entry."""
+    return one.shape == other.shape and torch.allclose(one.double(), other.double(), rtol=0, atol=tolerance)
