@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ae_utils.networks import IMAGE, Affine
@@ -69,3 +70,74 @@ class Autoencoder(nn.Module):
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes (batch, latent_dim) → images (batch, 1, 28, 28) in [0, 1]."""
         return self.to_image(self.decoder(z))
+
+
+class VAEOutput(NamedTuple):
+    """What a ``VAE`` answers: ``logits`` (batch, 1, 28, 28); ``z``, ``mu``, ``logvar`` (batch, latent_dim)."""
+
+    logits: Tensor
+    z: Tensor
+    mu: Tensor
+    logvar: Tensor
+
+
+def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Draw z from N(mu, exp(logvar)) so that gradients reach mu and logvar (Kingma and Welling 2014)."""
+    std = torch.exp(0.5 * logvar)
+    eps = torch.randn_like(std)
+    return mu + std * eps
+
+
+class VAE(nn.Module):
+    """A variational autoencoder (Kingma and Welling 2014; Rezende, Mohamed, Wierstra 2014).
+
+    The encoder gives ``2 * latent_dim`` numbers, mu and then logvar; the decoder gives logits, whose sigmoid is the
+    image. ``forward`` draws z, in evaluation mode too: the ELBO is an expectation over z. The pictures of ``encode``
+    and ``decode`` do without chance. The label, which other models need, is accepted and ignored.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int):
+        super().__init__()
+        self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
+        self.to_image = nn.Sigmoid()
+
+    @takes_images
+    def forward(self, x: Tensor, label: Tensor | None = None) -> VAEOutput:
+        mu, logvar = self.posterior(x)
+        z = reparameterize(mu, logvar)
+        return VAEOutput(self.decoder(z), z, mu, logvar)
+
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Images (batch, 1, 28, 28) → mu and logvar of q(z|x), each (batch, latent_dim)."""
+        mu, logvar = self.encoder(x).chunk(2, dim=1)
+        return mu, logvar
+
+    @takes_images
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """Images (batch, 1, 28, 28) → their codes mu (batch, latent_dim): the posterior mean, nothing drawn."""
+        return self.posterior(x)[0]
+
+    @takes_codes
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Codes (batch, latent_dim) → images (batch, 1, 28, 28) in [0, 1]: the probability that a pixel is white."""
+        return self.to_image(self.decoder(z))
+
+
+class Judgement(NamedTuple):
+    """What a ``Judge`` answers: ``logits`` (batch, 10) and the ``features`` (batch, feature_dim) they are read from."""
+
+    logits: Tensor
+    features: Tensor
+
+
+class Judge(nn.Module):
+    """A digit classifier; once trained and frozen, it measures pictures that other models make."""
+
+    def __init__(self, body: nn.Module, feature_dim: int):
+        super().__init__()
+        self.body, self.head = body, nn.Linear(feature_dim, 10)
+
+    @takes_images
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Judgement:
+        features = self.body(x)
+        return Judgement(self.head(features), features)

@@ -33,7 +33,7 @@ def ssim(x_hat: Tensor, target: Tensor) -> Tensor:
 def reconstruct(model, images: Images, *, batch_size: int = 1000) -> Tensor:
     """A model's reconstructions (n, 1, 28, 28) of ``images.x``, both in [0, 1] whatever scale the model lives in.
 
-    They are clipped to [0, 1] only by ``model.to_image``, the way ``model.decode`` shows them.
+    They are what ``decode`` makes of ``encode``: a variational model is shown by its posterior mean, nothing drawn.
     """
     model.eval()
     given = images.signed() if getattr(model, "signed", False) else images
@@ -48,7 +48,7 @@ def reconstruction_quality(model, images: Images) -> dict[str, float]:
 
 
 def _shown(model, images: Images) -> Tensor:
-    return model.to_image(model(images.x, images.label)[0])
+    return model.decode(model.encode(images.x, images.label), images.label)
 
 
 def _same_shape(x_hat: Tensor, target: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from ae_utils.data.images import Images
 from ae_utils.data.mnist import mnist
 from ae_utils.data.table import from_csv, mnist_csv
 from ae_utils.losses.reconstruction import mean_squared_error
+from ae_utils.metrics.images import reconstruction_quality
+from ae_utils.recipes.pictures import reconstructions
 from ae_utils.training import GradientStep, adam, constant
 
 published_adam = partial(adam, lr=1e-3, weight_decay=1e-5)
@@ -29,7 +31,8 @@ class Recipe:
 
     ``system`` numbers the published system that the recipe stands for, 0 where it is the course's own. ``prepare``
     may fit what is not trained by gradients (a mean, say) to the training images. ``from_csv`` reads MNIST by way of
-    a CSV file, ``signed`` maps pixels to [-1, 1].
+    a CSV file, ``signed`` maps pixels to [-1, 1]. ``evaluate(model, test)`` gives the numbers of ``metrics.json``;
+    each of ``pictures``, called as ``picture(model, test, title)``, gives a figure named after it.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Recipe:
     schedule: Callable[[float], float] = constant
     step: Callable[["Recipe", nn.Module], Any] = gradient_step
     prepare: Callable[[nn.Module, Images], None] | None = None
+    evaluate: Callable[[nn.Module, Images], dict[str, float]] = reconstruction_quality
+    pictures: tuple[Callable[[nn.Module, Images, str], Any], ...] = (reconstructions,)
     batch_size: int = 64
     from_csv: bool = False
     signed: bool = False

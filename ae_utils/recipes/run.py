@@ -13,7 +13,6 @@ from torch import nn
 from ae_utils import checkpoint, plots
 from ae_utils.data.images import Batches, Images
 from ae_utils.data.mnist import write_beside
-from ae_utils.metrics.images import reconstruct, reconstruction_quality
 from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import History, Moment, fit
@@ -93,14 +92,12 @@ class Run:
         return History(list(content["history"]))
 
     def _picture(self, test: Images) -> Callable[[Moment], None]:
-        shown = test[:9]
-
         def hook(moment: Moment) -> None:
             epoch = moment.epoch + 1
             if epoch % PICTURE_EVERY == 0 or epoch == moment.epochs:
-                x_hat = reconstruct(moment.step.model, shown.to(self.device)).cpu()
-                figure = plots.reconstructions(shown.x, x_hat, title=f"epoch {epoch}{self._short()}")
-                plots.save(figure, self.folder / f"reconstructions_epoch_{epoch:03d}.png")
+                for picture in self.recipe.pictures:
+                    figure = picture(moment.step.model, test, f"epoch {epoch}{self._short()}")
+                    plots.save(figure, self.folder / f"{picture.__name__}_epoch_{epoch:03d}.png")
 
         return hook
 
@@ -113,13 +110,13 @@ class Run:
             "recipe": self.recipe.name, "system": self.recipe.system, "settings": dict(self.recipe.settings),
             **self.plan, "training_images": len(train), "test_images": len(test),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "test": reconstruction_quality(model, test), "cpu_seconds": round(seconds, 1),
+            "test": self.recipe.evaluate(model, test), "cpu_seconds": round(seconds, 1),
         }  # fmt: skip
         if history.rows:
             write_beside(self.folder / "history.csv", history.frame().to_csv(index=False).encode())
             title = f"{self.recipe.name}{self._short()}"
             plots.save(plots.curves(history.frame(), title=title), self.folder / "loss.png")
-        if model.latent_dim in (2, 3):
+        if getattr(model, "latent_dim", 0) in (2, 3):
             z = _codes(model, test.signed() if self.recipe.signed else test)
             plots.save(plots.scatter_codes(z, test.label, title="codes of the test images"), self.folder / "codes.png")
         write_beside(self.folder / "metrics.json", json.dumps(report, indent=1).encode() + b"\n")

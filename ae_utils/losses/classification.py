@@ -1,0 +1,19 @@
+"""The objective of a classifier."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def cross_entropy(model, batch, progress: float, *, shift: int = 0) -> dict[str, Tensor]:
+    """Cross-entropy of the label in nats per image, and the share of wrong answers as ``error``.
+
+    Where gradients are wanted, images move by up to ``shift`` pixels, one random step for the whole batch.
+    """
+    x = batch.x
+    if shift and torch.is_grad_enabled():
+        down, right = torch.randint(-shift, shift + 1, (2,)).tolist()
+        x = x.roll((down, right), dims=(2, 3))  # the border of a digit is black
+    logits = model(x, batch.label).logits
+    error = (logits.argmax(1) != batch.label).float().mean()
+    return {"loss": F.cross_entropy(logits, batch.label), "error": error}

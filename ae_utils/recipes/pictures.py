@@ -1,0 +1,28 @@
+"""What a recipe shows while it trains: each function takes ``(model, test, title)`` and returns a figure."""
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from ae_utils import plots
+from ae_utils.data.images import Images
+from ae_utils.metrics.images import reconstruct
+
+
+def reconstructions(model: nn.Module, test: Images, title: str) -> Figure:
+    """Nine test images over their reconstructions."""
+    shown = test[:9]
+    x_hat = reconstruct(model, shown.to(_device(model))).cpu()
+    return plots.reconstructions(shown.x, x_hat, title=title)
+
+
+@torch.no_grad()
+def samples(model: nn.Module, test: Images, title: str) -> Figure:
+    """Eight rows of ten pictures whose codes are drawn from the prior N(0, I)."""
+    model.eval()
+    z = torch.randn(80, model.latent_dim, device=_device(model))
+    return plots.image_grid(model.decode(z).cpu(), 10, title=title)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
