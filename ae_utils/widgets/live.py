@@ -1,0 +1,105 @@
+"""``LivePlot``: the curves of a training, redrawn in their place while it runs."""
+
+import io
+import time
+
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from ae_utils import plots
+
+POINTS_AN_EPOCH = 20
+MOST_OF_THE_TIME = 0.05  # that drawing may take from training
+
+
+class LivePlot:
+    """One panel for each term, drawn while ``fit`` runs: ``fit(step, train, test, …, **live.hooks)``.
+
+    The pale line is the mean over a twentieth of an epoch's batches; the points are the means of whole epochs. The
+    figure is redrawn at most every ``every`` seconds, and less often where drawing is slow; while training runs its
+    title says how far it is, at the end what it came to. One plot can follow several trainings, each in a figure of
+    its own. ``figure`` is the newest one.
+    """
+
+    def __init__(self, *, every: float = 0.3):
+        self.every, self.figure, self._handle, self._next = every, None, None, 0.0
+
+    @property
+    def hooks(self) -> dict:
+        """The two hooks as arguments of ``fit``."""
+        return {"on_batch_end": (self.batch_end,), "on_epoch_end": (self.epoch_end,)}
+
+    def batch_end(self, moment) -> None:
+        """After a batch: remember its terms, and redraw if it is time."""
+        if self.figure is None or self._done:
+            self._begin(moment)
+        for name, term in moment.terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(term)
+        self._count += 1
+        if self._count >= moment.batches / POINTS_AN_EPOCH or moment.batch + 1 == moment.batches:
+            self._batches.append(moment.epoch + (moment.batch + 1) / moment.batches)
+            for name, total in self._sums.items():
+                self._terms[name].append(total / self._count)
+            self._sums, self._count = {}, 0
+        share = (moment.epoch + (moment.batch + 1) / moment.batches) / moment.epochs
+        self._draw(moment, f"epoch {moment.epoch + 1} of {moment.epochs}, {share:.0%}")
+
+    def epoch_end(self, moment) -> None:
+        """After an epoch: redraw if it is time; after the last, leave the finished figure."""
+        if moment.epoch + 1 < moment.epochs:
+            return
+        self._done, self._next = True, 0.0
+        newest = moment.history.frame().groupby("split", sort=False).last()["loss"]
+        losses = ", ".join(f"{loss:.4g} ({split})" for split, loss in newest.items())
+        self._draw(moment, f"{moment.epochs} epoch{'s' * (moment.epochs > 1)}: loss {losses}")
+
+    def _begin(self, moment) -> None:
+        """An empty figure with a panel for each term."""
+        self._batches, self._terms = [], {name: [] for name in moment.terms}
+        self._sums, self._count, self._done, self._handle, self._next = {}, 0, False, None, 0.0
+        self.figure = Figure(figsize=(max(5.0, 4.0 * len(moment.terms)), 3.3), layout="constrained")
+        self._lines = {}
+        for name, axis in zip(moment.terms, self.figure.subplots(1, len(moment.terms), squeeze=False)[0], strict=True):
+            axis.set(xlabel="epoch", ylabel=plots.TERM_NAMES.get(name, name.replace("_", " ")))
+            axis.grid(alpha=0.3)
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            (self._lines[name, "batches"],) = axis.plot([], [], color="C0", alpha=0.4)
+            for split, style in (("train", "C0o-"), ("test", "C1o--")):
+                (self._lines[name, split],) = axis.plot([], [], style, markersize=4)
+
+    def _draw(self, moment, title: str) -> None:
+        """Take the newest numbers into the figure and show it, unless it was shown just now."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        frame = moment.history.frame()
+        for (name, split), line in self._lines.items():
+            if split == "batches":
+                line.set_data(self._batches, self._terms[name])
+            elif len(frame):
+                rows = frame[frame["split"] == split]
+                line.set_data(rows["epoch"], rows[name])
+            if len(line.get_xdata()):
+                line.set_label("train, within an epoch" if split == "batches" else split)
+        for axis in self.figure.axes:
+            self._fit_axis(axis)
+        self.figure.suptitle(title, fontsize=plots.SIZE + 1)
+        self._show()
+        now = time.monotonic()
+        self._next = now + max(self.every, (now - began) / MOST_OF_THE_TIME)
+
+    @staticmethod
+    def _fit_axis(axis) -> None:
+        axis.relim()
+        axis.autoscale_view()
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend()
+
+    def _show(self) -> None:
+        png = io.BytesIO()
+        plots.save(self.figure, png)
+        shown = {"image/png": png.getvalue(), "text/plain": "LivePlot: the training's curves"}
+        if self._handle is None:
+            self._handle = display(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)

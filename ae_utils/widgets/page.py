@@ -1,0 +1,62 @@
+"""One self-contained page with sliders and a trained decoder in it: no server, no network, just a file to open."""
+
+import base64
+import html
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from string import Template
+
+from torch import Tensor
+
+from ae_utils.widgets.explorer import SCRIPT, STATIC, STYLE
+from ae_utils.widgets.program import Unsupported
+from ae_utils.widgets.scene import Scene
+
+
+def write_page(
+    path: str | Path,
+    decoder,
+    latent_dim: int | None = None,
+    *,
+    codes: Tensor | None = None,
+    labels: Tensor | None = None,
+    label_choices: Iterable[int] = (),
+    spread: float = 3.0,
+    title: str = "Latent explorer",
+) -> Path:
+    """Write the explorer of a decoder as one html file and return its path; the arguments are ``LatentExplorer``'s.
+
+    The file is written beside its place and then renamed, so that no half of it is ever seen. Raises ``ValueError``
+    for arguments that do not fit together, for a decoder that the page cannot run (with the reason), and for a place
+    that cannot be written.
+    """
+    scene = Scene(decoder, latent_dim, codes, labels, tuple(label_choices or ()), spread)
+    try:
+        drawn = {**scene.drawn(), "program": scene.program()}
+    except Unsupported as reason:
+        raise ValueError(f"This decoder cannot run in a page: {reason}.") from None
+    page = Template((STATIC / "page.html").read_text(encoding="utf-8")).substitute(
+        title=html.escape(title),
+        style=STYLE,
+        script=SCRIPT,
+        # "<" is written as an escape, because "</script>" would end the element that holds the data
+        scene=json.dumps(drawn, default=_text).replace("<", "\\u003c"),
+    )
+    return _write(Path(path), page)
+
+
+def _text(data: bytes) -> dict:
+    return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def _write(path: Path, text: str) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
+    return path

@@ -1,0 +1,195 @@
+"""A decoder as a program for the page: plain layers, one after the other, each with its numbers.
+
+``static/decoder.js`` evaluates what is made here. A program is a list of dictionaries such as
+``{"op": "linear", "weight": …, "bias": …}``; what a picture costs is counted, and refused above ``MOST_MULTIPLY_ADDS``.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+MOST_MULTIPLY_ADDS = 5_000_000
+CLOSE = 0.5 / 255  # half of what page and kernel may differ by, so that codes not tried are safe too
+
+
+class Unsupported(ValueError):
+    """The page cannot run this decoder; the message says why."""
+
+
+class ScaleShift(nn.Module):
+    """``scale * x + shift`` with a pair of numbers for each channel, or one pair for all."""
+
+    def __init__(self, scale: Tensor, shift: Tensor):
+        super().__init__()
+        self.register_buffer("scale", scale.detach().float())
+        self.register_buffer("shift", shift.detach().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        per_channel = (1, -1) + (1,) * (x.ndim - 2)
+        return self.scale.view(per_channel) * x + self.shift.view(per_channel)
+
+
+def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
+    """The program of a decoder: ``{"ops": [...], "dtype": "float16" or "float32"}``, its arrays as bytes.
+
+    ``codes`` (n, inputs) are decoded by the program's layers and must give ``expected`` (n, 1, height, width) to
+    1/255, in float16 if that is enough. Raises ``Unsupported`` for a layer the page does not know, for too many
+    multiply-adds, and for a decoder whose pictures are not those of its layers.
+    """
+    plain = nn.Sequential(*(_plain(layer) for layer in _leaves(decoder))).cpu().eval()
+    half = copy.deepcopy(plain).half().float()
+    for dtype, layers in (("float16", half), ("float32", plain)):
+        ops = list(_ops(layers, codes[:1]))
+        if _close(layers(codes), expected):
+            return {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops]}
+    raise Unsupported("its layers, one after the other, do not give the pictures that decode gives")
+
+
+def _close(images: Tensor, expected: Tensor) -> bool:
+    if images.shape != expected.shape:
+        return False
+    return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    """The layers of nested ``nn.Sequential``s in order."""
+    if type(module) is nn.Sequential:
+        for child in module:
+            yield from _leaves(child)
+    else:
+        yield module
+
+
+def _plain(layer: nn.Module) -> nn.Module:
+    """A copy of the layer, in a simpler form where it has one once training is over."""
+    kind = type(layer)
+    if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and layer.track_running_stats:
+        scale = (layer.running_var.double() + layer.eps).rsqrt()
+        scale = scale if layer.weight is None else scale * layer.weight
+        shift = -layer.running_mean * scale
+        return ScaleShift(scale, shift if layer.bias is None else shift + layer.bias)
+    if kind in (nn.Dropout, nn.Dropout2d):
+        return nn.Identity()
+    if kind.__name__ == "Affine":  # of ae_utils.networks, which stands beside this room: two numbers
+        return ScaleShift(torch.tensor([layer.scale]), torch.tensor([layer.shift]))
+    if kind.__name__ == "Shift":  # likewise: plus or minus a fixed image
+        return ScaleShift(torch.ones_like(layer.mean), layer.sign * layer.mean)
+    return copy.deepcopy(layer).float()
+
+
+def _ops(layers: nn.Sequential, x: Tensor) -> Iterator[dict]:
+    """One dictionary for each layer that computes; ``x`` (1, inputs) is followed through them for its shapes."""
+    multiply_adds = 0
+    for layer in layers:
+        if type(layer) not in OPS:
+            raise Unsupported(f"{type(layer).__name__} is not a layer that the page knows")
+        before, x = x, layer(x)
+        op = OPS[type(layer)](layer, before, x)
+        multiply_adds += op.pop("multiply_adds", 0)
+        if multiply_adds > MOST_MULTIPLY_ADDS:
+            raise Unsupported(f"a picture takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
+        if op:
+            yield {**op, "size": x.numel()}
+
+
+def _packed(op: dict, dtype: str) -> dict:
+    """The op with its tensors as bytes: numbers in ``dtype``, places in uint32."""
+
+    def pack(value):
+        if not isinstance(value, Tensor):
+            return value
+        kind = dtype if value.is_floating_point() else np.uint32
+        return value.detach().contiguous().numpy().astype(kind).tobytes()
+
+    return {name: pack(value) for name, value in op.items()}
+
+
+def _linear(layer: nn.Linear, before: Tensor, after: Tensor) -> dict:
+    if before.ndim != 2:
+        raise Unsupported("Linear is applied to more than one row a picture")
+    return {
+        "op": "linear",
+        "weight": layer.weight.T,  # (inputs, outputs)
+        "bias": _bias(layer, layer.out_features),
+        "multiply_adds": layer.weight.numel(),
+    }
+
+
+def _convolution(layer: nn.Conv2d, before: Tensor, after: Tensor) -> dict:
+    weight = layer.weight.flatten(1)  # (outputs, inputs·height·width)
+    return _grids(layer, "convolution", weight, image=before, grid=after)
+
+
+def _transposed_convolution(layer: nn.ConvTranspose2d, before: Tensor, after: Tensor) -> dict:
+    weight = layer.weight.flatten(1).T  # (outputs·height·width, inputs)
+    return _grids(layer, "transposed_convolution", weight, image=after, grid=before)
+
+
+def _grids(layer: nn.Module, op: str, weight: Tensor, *, image: Tensor, grid: Tensor) -> dict:
+    """Both convolutions: a kernel laid on ``image`` at every place of ``grid``, which is the smaller of the two."""
+    if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        raise Unsupported(f"{type(layer).__name__} with groups, dilation or a named padding is not known to the page")
+    return {
+        "op": op,
+        "image": list(image.shape[1:]),
+        "grid": list(grid.shape[2:]),
+        "kernel": list(layer.kernel_size),
+        "stride": list(layer.stride),
+        "padding": list(layer.padding),
+        "weight": weight,
+        "bias": _bias(layer, layer.out_channels),
+        "multiply_adds": weight.numel() * grid.shape[2] * grid.shape[3],
+    }
+
+
+def _bias(layer: nn.Module, outputs: int) -> Tensor:
+    return torch.zeros(outputs) if layer.bias is None else layer.bias
+
+
+def _scale_shift(layer: ScaleShift, before: Tensor, after: Tensor) -> dict:
+    return {"op": "scale_shift", "scale": layer.scale, "shift": layer.shift}
+
+
+def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+    """A layer that only moves numbers: where each one comes from is found by moving their places."""
+    places = torch.arange(before.numel(), dtype=torch.float64).view(before.shape)
+    return {"op": "gather", "source": layer(places).long()}
+
+
+def _upsample(layer: nn.Upsample, before: Tensor, after: Tensor) -> dict:
+    if layer.mode != "nearest":
+        raise Unsupported(f"Upsample(mode='{layer.mode}') is not known to the page, only 'nearest'")
+    return _gather(layer, before, after)
+
+
+def _nothing(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+    return {}  # the numbers stay in their order
+
+
+def _activation(name: str, *options: str) -> Callable[[nn.Module, Tensor, Tensor], dict]:
+    def op(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+        return {"op": name, **{option: getattr(layer, option) for option in options}}
+
+    return op
+
+
+OPS = {
+    nn.Linear: _linear,
+    nn.Conv2d: _convolution,
+    nn.ConvTranspose2d: _transposed_convolution,
+    ScaleShift: _scale_shift,
+    nn.PixelShuffle: _gather,
+    nn.Upsample: _upsample,
+    nn.ReLU: _activation("relu"),
+    nn.LeakyReLU: _activation("leaky_relu", "negative_slope"),
+    nn.SiLU: _activation("silu"),
+    nn.Sigmoid: _activation("sigmoid"),
+    nn.Tanh: _activation("tanh"),
+    nn.Hardtanh: _activation("hardtanh", "min_val", "max_val"),
+    nn.Identity: _nothing,
+    nn.Flatten: _nothing,
+    nn.Unflatten: _nothing,
+}

@@ -1,0 +1,174 @@
+"""What explorer and page have in common: checked arguments, pictures of codes, and the scene drawn from them."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ae_utils.plots import DIGIT_COLOURS
+from ae_utils.widgets.program import Unsupported, program
+
+CLASSES = 10
+MOST_POINTS = 3000  # of the map under the pad: enough to see it, and 240 kB for 20 dimensions
+PROBES = 64
+
+
+@dataclass
+class Scene:
+    """A decoder and the room of codes that its sliders reach.
+
+    ``decoder`` is a model of the course (with ``decode``), a module on z, or a function of z; with ``choices`` it also
+    takes labels (n,) – a module then takes cat(z, one_hot(label)). ``codes`` (n, latent_dim) give the sliders their
+    ranges (the middle 99 % of each dimension) and the pad its map; without codes a slider runs over ±``spread``.
+
+    Raises ``ValueError`` with a sentence for arguments that do not fit together.
+    """
+
+    decoder: object
+    latent_dim: int | None = None
+    codes: Tensor | None = None
+    labels: Tensor | None = None
+    choices: tuple[int, ...] = ()
+    spread: float = 3.0
+    low: Tensor = field(init=False)
+    high: Tensor = field(init=False)
+    start: Tensor = field(init=False)
+
+    def __post_init__(self):
+        owner = getattr(self.decoder, "__self__", None)
+        if isinstance(owner, nn.Module) and getattr(self.decoder, "__name__", "") == "decode":
+            self.decoder = owner  # model.decode means the model
+        self.choices = tuple(int(choice) for choice in self.choices)
+        self._check()
+        self._find_ranges()
+        image = self.decode(self.start[None], self.choices[:1])
+        self.size = tuple(image.shape[2:])
+
+    def decode(self, z: Tensor, label=()) -> Tensor:
+        """Codes (n, latent_dim), and n labels if there are choices → pictures (n, 1, height, width) in [0, 1]."""
+        decoder = self.decoder
+        module = isinstance(decoder, nn.Module)
+        tensor = next(decoder.parameters(), None) if module else None
+        z = z.to(tensor) if tensor is not None else z
+        labels = (torch.as_tensor(label, device=z.device),) if self.choices else ()
+        with torch.no_grad(), _evaluating(decoder):
+            if hasattr(decoder, "decode"):
+                images = decoder.decode(z, *labels)
+            elif module:
+                images = decoder(_inputs(z, *labels))
+            else:
+                images = decoder(z, *labels)
+        if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(z), 1):
+            gave = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+            raise ValueError(f"The decoder must give images ({len(z)}, 1, height, width), but gave {gave}.")
+        return images.float().cpu().clamp(0, 1)
+
+    def program(self) -> dict:
+        """The decoder as a program for the page. Raises ``Unsupported`` with the reason when it cannot be one."""
+        decoder = self.decoder
+        if not isinstance(decoder, nn.Module):
+            raise Unsupported("a function cannot be sent to the page, only a module")
+        if hasattr(decoder, "decode"):
+            decoder = nn.Sequential(decoder.decoder, decoder.to_image)
+        z = self._probes()
+        labels = ()
+        if self.choices:
+            labels = (torch.tensor([self.choices[i % len(self.choices)] for i in range(len(z))]),)
+        with torch.no_grad():
+            return program(decoder, _inputs(z, *labels), self.decode(z, *labels))
+
+    def drawn(self) -> dict:
+        """What the page needs besides the program: ranges, choices, the map (codes as float32, labels as uint8)."""
+        scene = {
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "start": self.start.tolist(),
+            "choices": list(self.choices),
+            "classes": CLASSES if self.choices else 0,
+            "size": list(self.size),
+            "colours": list(DIGIT_COLOURS),
+        }
+        if self.codes is not None:
+            every = -(-len(self.codes) // MOST_POINTS)
+            scene["codes"] = self.codes[::every].contiguous().numpy().tobytes()
+            if self.labels is not None:
+                scene["labels"] = self.labels[::every].to(torch.uint8).numpy().tobytes()
+        return scene
+
+    def traversals(self, rows: int = 8, columns: int = 11) -> Tensor:
+        """Pictures (rows·columns, 1, height, width): each row moves one dimension of the code from low to high."""
+        rows = min(rows, self.latent_dim)
+        z = self.start.repeat(rows, columns, 1)
+        for row in range(rows):
+            z[row, :, row] = torch.linspace(float(self.low[row]), float(self.high[row]), columns)
+        z = z.flatten(0, 1)
+        return self.decode(z, self.choices[:1] * len(z))
+
+    def _check(self) -> None:
+        if self.codes is not None:
+            self.codes = torch.as_tensor(self.codes).detach().float().cpu()
+            if self.codes.ndim != 2 or not len(self.codes):
+                raise ValueError(f"codes must have the shape (n, latent_dim), but got {tuple(self.codes.shape)}.")
+            if not self.codes.isfinite().all():
+                raise ValueError("codes must be finite numbers.")
+        if self.latent_dim is None:
+            width = None if self.codes is None else self.codes.shape[1]
+            self.latent_dim = getattr(self.decoder, "latent_dim", width)
+        if not isinstance(self.latent_dim, int) or self.latent_dim < 1:
+            raise ValueError(f"latent_dim must be a whole number of at least 1, but got {self.latent_dim}.")
+        if self.codes is not None and self.codes.shape[1] != self.latent_dim:
+            raise ValueError(f"codes must have {self.latent_dim} columns (latent_dim), but got {self.codes.shape[1]}.")
+        if not 0 < self.spread < float("inf"):
+            raise ValueError(f"spread must be a number above 0, but got {self.spread}.")
+        if not set(self.choices) <= set(range(CLASSES)):
+            raise ValueError(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        if self.labels is None:
+            return
+        self.labels = torch.as_tensor(self.labels).detach().cpu()
+        if self.codes is None or self.labels.shape != self.codes.shape[:1]:
+            count = 0 if self.codes is None else len(self.codes)
+            raise ValueError(
+                f"labels must be one for each of {count} codes, but have the shape {tuple(self.labels.shape)}."
+            )
+        if self.labels.is_floating_point() or self.labels.min() < 0 or self.labels.max() >= CLASSES:
+            raise ValueError(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
+
+    def _find_ranges(self) -> None:
+        if self.codes is None:
+            self.start = torch.zeros(self.latent_dim)
+            self.low, self.high = self.start - self.spread, self.start + self.spread
+            return
+        self.start = self.codes.median(0).values
+        self.low, self.high = torch.from_numpy(np.quantile(self.codes.numpy(), (0.005, 0.995), axis=0)).float()
+        flat = self.high - self.low < 1e-6  # a dimension that the encoder does not use
+        self.low, self.high = torch.where(flat, self.low - 1, self.low), torch.where(flat, self.high + 1, self.high)
+
+    def _probes(self) -> Tensor:
+        """Codes all over the sliders' room, and some of those given."""
+        random = torch.rand(PROBES, self.latent_dim, generator=torch.Generator().manual_seed(0))
+        z = self.low + random * (self.high - self.low)
+        return z if self.codes is None else torch.cat([z, self.codes[:: -(-len(self.codes) // PROBES)]])
+
+
+def _inputs(z: Tensor, label: Tensor | None = None) -> Tensor:
+    """What a decoder is given: z, and behind it the label as one of ten."""
+    return z if label is None else torch.cat([z, F.one_hot(label, CLASSES).to(z)], dim=1)
+
+
+@contextlib.contextmanager
+def _evaluating(decoder):
+    """Evaluation mode for a while, for every part that was training."""
+    parts = [part for part in decoder.modules() if part.training] if isinstance(decoder, nn.Module) else []
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.training = True

@@ -1,0 +1,63 @@
+"""Decoders of every kind that the page must run, and their pictures in the page and in the kernel."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ae_utils.models import Autoencoder
+
+PIXELS = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)
+    .filter((_, i) => i % 4 === 0)"""
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def dense(inputs):
+    return nn.Sequential(
+        nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28))
+    )
+
+
+def transposed(inputs):
+    return nn.Sequential(
+        nn.Sequential(nn.Linear(inputs, 3136), nn.LeakyReLU(0.1), nn.Unflatten(1, (64, 7, 7))),
+        nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),
+    )
+
+
+def shuffled(inputs):
+    return nn.Sequential(
+        *(nn.Linear(inputs, 256), nn.BatchNorm1d(256), nn.SiLU(), nn.Linear(256, 1568), nn.Unflatten(1, (32, 7, 7))),
+        *(nn.Conv2d(32, 64, 3, padding=1), nn.PixelShuffle(2), nn.BatchNorm2d(16), nn.SiLU()),
+        *(nn.Conv2d(16, 4, 3, padding=1), nn.PixelShuffle(2), nn.Sigmoid()),
+    )
+
+
+def tanh(inputs):
+    return nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+
+
+DECODERS = {decoder.__name__: decoder for decoder in (dense, transposed, shuffled, tanh)}
+
+
+def lively(module):
+    """Random weights and statistics that make pictures of strong contrast, which change with the code."""
+    generator = torch.Generator().manual_seed(1)
+    for name, values in [*module.named_parameters(), *module.named_buffers()]:
+        if values.is_floating_point():
+            fan_in = values[0].numel() if values.ndim == 2 else 20
+            random = torch.randn(values.shape, generator=generator)
+            values.data = random.abs() + 0.5 if "var" in name else 2 * random / max(fan_in, 1) ** 0.5
+    return module
+
+
+def model_of(kind, latent_dim=3):
+    """A model of the course around a decoder; the tanh one lives in [-1, 1] and ends in an ``Affine``."""
+    return Autoencoder(nn.Identity(), lively(DECODERS[kind](latent_dim)), latent_dim, signed=kind == "tanh").eval()
+
+
+def assert_same(shown, expected):
+    """Two pictures as bytes agree to 1/255 in every pixel."""
+    difference = np.abs(np.asarray(shown, int) - np.asarray(expected, int).ravel())
+    assert difference.max() <= 1, f"{(difference > 1).sum()} pixels differ, by up to {difference.max()}"

@@ -1,0 +1,188 @@
+"""The self-contained page, opened from the file system without a network."""
+
+import random
+import statistics
+
+import pytest
+import torch
+from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of
+
+from ae_utils.widgets.explorer import LatentExplorer
+from ae_utils.widgets.page import write_page
+
+WATCH = """
+globalThis.drawn = [];  // when each picture was put on the canvas
+globalThis.waits = [];  // from each key press to the next picture, in ms
+let pressed = null;
+addEventListener("keydown", (event) => { pressed = event.timeStamp; }, true);
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...arguments_) {
+  put.apply(this, arguments_);
+  drawn.push(performance.now());
+  if (pressed !== null) waits.push(performance.now() - pressed);
+  pressed = null;
+};
+"""
+
+
+class ExplorerPage:
+    """A page with an explorer in it, and the explorer that the kernel would have."""
+
+    def __init__(self, tab, path, model, **options):
+        self.tab, self.kernel = tab, LatentExplorer(model, **options)
+        tab.add_init_script(WATCH)
+        tab.goto(write_page(path, model, **options).as_uri())
+        self.settle()
+
+    def settle(self):
+        self.tab.evaluate(TWO_FRAMES)
+
+    def picture(self):
+        return self.tab.locator(".picture").evaluate(PIXELS)
+
+    def code(self):
+        return self.tab.evaluate("() => [explorer.get('z'), explorer.get('label')]")
+
+    def check(self):
+        """The picture is the one that the kernel decodes; returns it."""
+        self.settle()
+        z, label = self.code()
+        picture = self.picture()
+        assert_same(picture, self.kernel.picture(z, label))
+        return picture
+
+
+@pytest.fixture
+def tab(browser, complaints):
+    context = browser.new_context(offline=True, viewport={"width": 1000, "height": 700})
+    tab = context.new_page()
+    tab.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    context.close()
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_the_page_shows_what_the_kernel_decodes(kind, tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of(kind))
+    pictures = [page.check()]
+    for _ in range(8):
+        tab.get_by_role("button", name="Random").click()
+        pictures.append(page.check())
+    assert len({tuple(picture) for picture in pictures}) == 9
+    assert min(max(picture) - min(picture) for picture in pictures) > 100  # pictures, not grey
+
+
+def test_mouse_and_keys_move_a_slider(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense"))
+    slider, before = tab.get_by_label("z₂", exact=True), page.check()
+    box = slider.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2  # the handle stands at 0
+    tab.mouse.move(*middle)
+    tab.mouse.down()
+    tab.mouse.move(middle[0] + box["width"] / 4, middle[1], steps=20)
+    tab.mouse.up()
+    dragged = page.check()
+    assert dragged != before
+    assert 1 < page.code()[0][1] < 2
+
+    tab.keyboard.press("ArrowRight")
+    assert page.check() != dragged
+    tab.get_by_role("button", name="Reset").click()
+    assert page.check() == before
+
+
+def test_the_pad_moves_two_numbers(tab, tmp_path):
+    codes = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense"), codes=codes, labels=torch.arange(500) % 10)
+    start, _ = page.code()
+    tab.locator(".pad").click(position={"x": 200, "y": 20})
+    page.check()
+    z, _ = page.code()
+    assert z[0] > start[0] + 1 and z[1] > start[1] + 1 and z[2] == start[2]
+    tab.get_by_label("dimension across").select_option("2")
+    tab.locator(".pad").focus()
+    tab.keyboard.press("Shift+ArrowLeft")
+    page.check()
+    assert page.code()[0][:2] == z[:2] and page.code()[0][2] < start[2]
+
+
+def conditional():
+    model = model_of("dense", 4 + 10)
+    model.latent_dim = 4
+    return model.decoder
+
+
+def options():
+    codes = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    return {"latent_dim": 4, "codes": codes, "labels": torch.arange(300) % 10, "label_choices": range(10)}
+
+
+def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", conditional(), **options())
+    uses = {
+        "pad: z₁ across, z₂ up; arrow keys move, with shift faster": "ArrowUp",
+        "dimension across": "ArrowDown",
+        "dimension up": "ArrowDown",
+        "0": "ArrowRight",
+        **dict.fromkeys(("z₁", "z₂", "z₃", "z₄"), "ArrowRight"),
+        "Reset": "Enter",
+        "Random": "Space",
+    }
+    names, axes_only = [], ("dimension across", "dimension up")
+    for _ in uses:
+        tab.keyboard.press("Tab")
+        names.append(tab.locator(":focus").evaluate("e => e.ariaLabel ?? (e.labels?.[0] ?? e).textContent"))
+        before = page.check()
+        tab.keyboard.press(uses[names[-1]])
+        assert (page.check() != before) != (names[-1] in axes_only), f"{uses[names[-1]]} on {names[-1]}"
+    assert names == list(uses)
+    assert page.code()[1] == 1  # chosen by an arrow key
+
+
+def test_five_hundred_random_events(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", conditional(), **options())
+    dice = random.Random(0)
+    sliders, labels = tab.locator("input[type=range]").all(), tab.locator("input[type=radio]").all()
+    selects, buttons, pad = tab.locator("select").all(), tab.get_by_role("button").all(), tab.locator(".pad")
+    x, y = (pad.bounding_box()[side] for side in "xy")
+
+    def drag():
+        tab.mouse.move(x + dice.random() * 224, y + dice.random() * 224)
+        tab.mouse.down()
+        tab.mouse.move(x + dice.uniform(-50, 300), y + dice.uniform(-50, 300))
+        tab.mouse.up()
+
+    events = (
+        lambda: dice.choice(sliders).press(dice.choice(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp"])),
+        lambda: pad.press(dice.choice(["ArrowLeft", "ArrowUp", "Shift+ArrowRight", "a", "Escape"])),
+        lambda: dice.choice(labels).check(),
+        lambda: dice.choice(selects).select_option(index=dice.randrange(4)),
+        lambda: dice.choice(buttons).click(),
+        drag,
+    )
+    for number in range(500):
+        dice.choice(events)()
+        if number % 50 == 0:
+            page.check()
+    page.check()
+
+
+@pytest.mark.parametrize("kind", ["dense", "shuffled"])
+def test_speed(kind, tab, tmp_path):
+    """Printed, not asserted: a busy machine must not fail the tests."""
+    ExplorerPage(tab, tmp_path / "explorer.html", model_of(kind))
+    box = tab.get_by_label("z₁", exact=True).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.evaluate("drawn.length = 0")
+    for step in range(150):
+        tab.mouse.move(x + box["width"] / 2 * (step % 50 / 50 - 0.5), y)
+    tab.mouse.up()
+    count, seconds = tab.evaluate("[drawn.length, (drawn.at(-1) - drawn[0]) / 1000]")
+    for _ in range(40):
+        tab.keyboard.press("ArrowLeft", delay=5)
+        tab.wait_for_timeout(random.uniform(0, 30))
+    median = statistics.median(tab.evaluate("waits"))
+    print(f"\n{kind}: {count / seconds:.0f} pictures a second in a drag, median {median:.1f} ms from key to picture")
