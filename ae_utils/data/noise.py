@@ -1,23 +1,56 @@
 """Corruptions for denoising: each takes images in [0, 1] and returns noisy ones of the same shape, in [0, 1].
 
-They draw from torch's global generator, which ``fit`` seeds for every epoch.
+They draw from torch's global generator, which ``fit`` seeds for every epoch. Options are bound with
+``functools.partial``: ``partial(gaussian, noise_std=0.3)``.
 """
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 
-def gaussian(x: Tensor, noise_std: float = 0.5) -> Tensor:
-    """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1]."""
+def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
+    """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1].
+
+    Raises ``ValueError`` for a negative ``noise_std``.
+    """
+    if not noise_std >= 0:
+        raise ValueError(f"gaussian expects noise_std of at least 0, but got {noise_std}.")
     return (x + noise_std * torch.randn_like(x)).clamp_(0, 1)
 
 
-def salt_and_pepper(x: Tensor, share: float = 0.2) -> Tensor:
-    """Set a ``share`` of the pixels to black or white, with even odds."""
+def salt_and_pepper(x: Tensor, *, share: float = 0.2) -> Tensor:
+    """Set a ``share`` of the pixels to black or white, with even odds.
+
+    Raises ``ValueError`` for a share outside [0, 1].
+    """
     u = torch.rand_like(x)
-    return torch.where(u < share / 2, 0.0, torch.where(u > 1 - share / 2, 1.0, x))
+    black, white = u < _share(share) / 2, u >= 1 - share / 2
+    return x.masked_fill(black, 0.0).masked_fill_(white, 1.0)
 
 
-def masking(x: Tensor, share: float = 0.5) -> Tensor:
-    """Set a ``share`` of the pixels to black (Vincent et al. 2008)."""
-    return x * (torch.rand_like(x) >= share)
+def masking(x: Tensor, *, share: float = 0.5) -> Tensor:
+    """Set a ``share`` of the pixels to black (Vincent et al. 2008).
+
+    Raises ``ValueError`` for a share outside [0, 1].
+    """
+    return x.masked_fill(torch.rand_like(x) < _share(share), 0.0)
+
+
+def either(x: Tensor, *, corruptions: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
+    """Corrupt every image by one of ``corruptions``, drawn with even odds.
+
+    Raises ``ValueError`` without any.
+    """
+    if not corruptions:
+        raise ValueError("either expects at least one corruption, but got none.")
+    choice = torch.randint(len(corruptions), (len(x), 1, 1, 1), device=x.device)
+    noisy = torch.stack([corrupt(x) for corrupt in corruptions])
+    return noisy.take_along_dim(choice[None], 0)[0]
+
+
+def _share(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share of the pixels in [0, 1], but got {share}.")
+    return share

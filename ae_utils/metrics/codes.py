@@ -1,0 +1,98 @@
+"""What codes are worth: whether a simple reader finds the digit in them, how many units speak, how calm they are."""
+
+import torch
+from torch import Tensor
+
+from ae_utils.data.images import Images
+
+PROBE_C = 10.0
+
+
+@torch.no_grad()
+def codes(model, images: Images, *, batch_size: int = 1000) -> Tensor:
+    """The codes (n, latent_dim) of ``images.x``, which lie in [0, 1] whatever scale the model lives in."""
+    model.eval()
+    given = images.signed() if getattr(model, "signed", False) else images
+    parts = (given[start : start + batch_size] for start in range(0, len(given), batch_size))
+    return torch.cat([model.encode(part.x, part.label) for part in parts])
+
+
+def linear_probe(
+    z: Tensor, label: Tensor, test_z: Tensor, test_label: Tensor, *, count: int = 1000, draws: int = 5, seed: int = 0
+) -> Tensor:
+    """Share of test digits that a logistic regression recognises after ``count`` labelled codes → (draws,).
+
+    Each draw picks other labels, the same ones for any code of the same images. Codes (n, latent_dim) are centred and
+    divided by one number, so their scale does not matter but the proportions of their units do. Alain, Bengio 2017.
+    Raises ``ValueError`` when ``count`` exceeds the codes, or codes and labels do not match.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    _refuse_mismatch(z, label)
+    _refuse_mismatch(test_z, test_label)
+    if not 0 < count <= len(z):
+        raise ValueError(f"linear_probe expects count between 1 and {len(z)}, but got {count}.")
+    shares = []
+    for draw in range(draws):
+        generator = torch.Generator().manual_seed(seed + draw)
+        picked = torch.randperm(len(z), generator=generator)[:count]
+        mean, scale = z[picked].mean(0), z[picked].var(0).sum().sqrt()
+        given, asked = ((part - mean) / scale for part in (z[picked], test_z))
+        probe = LogisticRegression(C=PROBE_C, max_iter=1000).fit(given.numpy(), label[picked].numpy())
+        shares.append(probe.score(asked.numpy(), test_label.numpy()))
+    return torch.tensor(shares)
+
+
+def nearest_neighbours(z: Tensor, label: Tensor, test_z: Tensor, test_label: Tensor, *, k: int = 5) -> float:
+    """Share of test digits that the ``k`` nearest codes vote for (Euclidean distance). Cover and Hart 1967.
+
+    Raises ``ValueError`` when ``k`` exceeds the codes, or codes and labels do not match.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    _refuse_mismatch(z, label)
+    _refuse_mismatch(test_z, test_label)
+    if not 0 < k <= len(z):
+        raise ValueError(f"nearest_neighbours expects k between 1 and {len(z)}, but got {k}.")
+    voters = KNeighborsClassifier(k, algorithm="brute").fit(z.numpy(), label.numpy())
+    return float(voters.score(test_z.numpy(), test_label.numpy()))
+
+
+def active_share(z: Tensor, *, threshold: float = 0.0) -> float:
+    """Share of units with an absolute activation above ``threshold``, over codes (n, latent_dim)."""
+    return float((z.abs() > threshold).double().mean())
+
+
+def selectivity(z: Tensor, label: Tensor) -> Tensor:
+    """How much each unit prefers one digit: (a - b) / (a + b), from 0 (none) to 1 (silent for all others) → (units,).
+
+    For activations of at least 0: ``a`` is the mean for the digit that excites the unit most, ``b`` the mean over the
+    other digits' means; a unit that is always silent gets 0. Morcos et al. 2018.
+    Raises ``ValueError`` for negative activations, and when codes and labels do not match.
+    """
+    _refuse_mismatch(z, label)
+    if z.min() < 0:
+        raise ValueError(f"selectivity expects activations of at least 0, but the smallest is {z.min():.3g}.")
+    means = torch.stack([z[label == digit].mean(0) for digit in label.unique()])  # (digits, units)
+    most = means.max(0).values
+    others = (means.sum(0) - most) / (len(means) - 1)
+    return (most - others) / (most + others).clamp_min(1e-12)
+
+
+def sensitivity(model, images: Images, *, noise_std: float = 0.1, seed: int = 0) -> float:
+    """How far small noise on the pixels moves a code, against how far codes lie apart: a ratio of mean squares.
+
+    0 for a code that ignores the noise, about 1 for one in which noise counts as much as another image does. No
+    shrinking of the code can lower it.
+    """
+    noise = torch.randn(images.x.shape, generator=torch.Generator().manual_seed(seed))
+    z = codes(model, images)
+    moved = codes(model, Images((images.x + noise_std * noise).clamp(0, 1), images.target, images.label)) - z
+    return float(moved.square().sum(1).mean() / (2 * z.var(0).sum()))
+
+
+def _refuse_mismatch(z: Tensor, label: Tensor) -> None:
+    if z.ndim != 2 or label.shape != z.shape[:1]:
+        raise ValueError(
+            f"expected codes of shape (n, units) and n labels, but got {tuple(z.shape)} and {tuple(label.shape)}."
+        )
