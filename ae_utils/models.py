@@ -103,24 +103,28 @@ class VAE(nn.Module):
 
     @takes_images
     def forward(self, x: Tensor, label: Tensor | None = None) -> VAEOutput:
-        mu, logvar = self.posterior(x)
+        mu, logvar = self.posterior(x, label)
         z = reparameterize(mu, logvar)
-        return VAEOutput(self.decoder(z), z, mu, logvar)
+        return VAEOutput(self.logits(z, label), z, mu, logvar)
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Images (batch, 1, 28, 28) → mu and logvar of q(z|x), each (batch, latent_dim)."""
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         return mu, logvar
 
+    def logits(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Codes (batch, latent_dim) → log-odds (batch, 1, 28, 28) that a pixel is white."""
+        return self.decoder(z)
+
     @takes_images
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images (batch, 1, 28, 28) → their codes mu (batch, latent_dim): the posterior mean, nothing drawn."""
-        return self.posterior(x)[0]
+        return self.posterior(x, label)[0]
 
     @takes_codes
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes (batch, latent_dim) → images (batch, 1, 28, 28) in [0, 1]: the probability that a pixel is white."""
-        return self.to_image(self.decoder(z))
+        return self.to_image(self.logits(z, label))
 
 
 class Judgement(NamedTuple):

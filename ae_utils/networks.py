@@ -110,3 +110,41 @@ def normalized(layers: nn.Sequential) -> nn.Sequential:
             result.append(nn.BatchNorm2d(result[-1].out_channels))
         result.append(layer)
     return result
+
+
+def hidden(width_in: int, width: int, activation: Callable[[], nn.Module] = nn.SiLU) -> list[nn.Module]:
+    """A linear layer with BatchNorm and an activation."""
+    return [nn.Linear(width_in, width, bias=False), nn.BatchNorm1d(width), activation()]
+
+
+def strided(
+    channels: Sequence[int], kernels: Sequence[int], activation: Callable[[], nn.Module] = nn.SiLU
+) -> list[nn.Module]:
+    """Convolutions of stride 2 with BatchNorm and an activation: 28×28 → 14×14 → 7×7 → 4×4."""
+    layers = []
+    for (channels_in, channels_out), kernel in zip(pairwise(channels), kernels, strict=True):
+        layers += [
+            nn.Conv2d(channels_in, channels_out, kernel, stride=2, padding=(kernel - 1) // 2, bias=False),
+            nn.BatchNorm2d(channels_out),
+            activation(),
+        ]
+    return layers
+
+
+def shuffle_decoder(latent_dim: int, width: int, channels: int = 32) -> nn.Sequential:
+    """Code → logits (batch, 1, 28, 28) by two linear layers and two convolutions, each with a pixel shuffle after it.
+
+    A shuffle makes one picture of twice the size out of four channels, at a quarter of a transposed convolution's
+    work (Shi et al. 2016).
+    """
+    return nn.Sequential(
+        *hidden(latent_dim, width),
+        *hidden(width, channels * 7 * 7),
+        nn.Unflatten(1, (channels, 7, 7)),
+        nn.Conv2d(channels, 4 * channels // 2, 3, padding=1, bias=False),
+        nn.PixelShuffle(2),  # channels / 2 × 14 × 14
+        nn.BatchNorm2d(channels // 2),
+        nn.SiLU(),
+        nn.Conv2d(channels // 2, 4, 3, padding=1),
+        nn.PixelShuffle(2),  # 1 × 28 × 28
+    )

@@ -2,10 +2,10 @@
 
 import difflib
 
-from ae_utils.recipes import convolutional, linear
+from ae_utils.recipes import convolutional, linear, variational
 from ae_utils.recipes.recipe import Recipe
 
-RECIPES = {recipe.name: recipe for lesson in (linear, convolutional) for recipe in lesson.RECIPES}
+RECIPES = {recipe.name: recipe for lesson in (linear, convolutional, variational) for recipe in lesson.RECIPES}
 
 
 def find(name: str) -> Recipe:

@@ -1,0 +1,73 @@
+"""How likely a variational autoencoder finds images, in nats per image, and how much of its code it uses."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from ae_utils.data.images import Batches, Images
+from ae_utils.losses.variational import bernoulli, kl_to_prior
+
+DECODED_AT_ONCE = 5000
+
+
+def binary(images: Images, *, seed: int = 0) -> Images:
+    """Images with every pixel drawn black or white, its grey value being the probability; the same for the same seed.
+
+    A likelihood of binary pixels needs binary pixels; this is one draw of the dynamically binarised set.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return images.map(torch.bernoulli)
+
+
+@torch.no_grad()
+def elbo(model, images: Images, *, likelihood=bernoulli) -> Tensor:
+    """The evidence lower bound of each image in nats, with one z drawn and the KL in closed form → (n,)."""
+    model.eval()
+    parts = []
+    for batch in Batches(images, 1000):
+        answer = model(batch.x, batch.label)
+        parts.append(-likelihood(answer.logits, batch.target) - kl_to_prior(answer.mu, answer.logvar))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bernoulli) -> Tensor:
+    """An estimate of log p(x) of each image in nats, from ``samples`` codes drawn from q(z|x) → (n,).
+
+    log of the mean of p(x|z) p(z) / q(z|x), in chunks and by log-sum-exp. In expectation a lower bound that rises with
+    ``samples``. Raises ``ValueError`` for ``samples`` below 1. Burda, Grosse, Salakhutdinov 2016.
+    """
+    if samples < 1:
+        raise ValueError(f"log_likelihood expects samples of at least 1, but got {samples}.")
+    model.eval()
+    return torch.cat([_estimates(model, batch, samples, likelihood) for batch in Batches(images, 100)])
+
+
+def _estimates(model, batch, samples: int, likelihood) -> Tensor:
+    mu, logvar = model.posterior(batch.x, batch.label)
+    prior, posterior = Normal(0.0, 1.0), Normal(mu, torch.exp(0.5 * logvar))
+    total = torch.full((len(mu),), -math.inf, device=mu.device)
+    chunk = DECODED_AT_ONCE // len(mu)
+    for start in range(0, samples, chunk):
+        repeats = min(chunk, samples - start)
+        z = posterior.sample((repeats,))  # (repeats, images, latent_dim)
+        logits = model.logits(z.flatten(0, 1), batch.label.repeat(repeats))
+        log_p_x = -likelihood(logits, batch.target.repeat(repeats, 1, 1, 1)).view(repeats, -1)
+        log_w = log_p_x + (prior.log_prob(z) - posterior.log_prob(z)).sum(2)
+        total = torch.logaddexp(total, log_w.logsumexp(0))
+    return total - math.log(samples)
+
+
+@torch.no_grad()
+def active_units(model, images: Images, *, threshold: float = 0.01) -> Tensor:
+    """Which dimensions of the code say anything about the image: those whose mu varies over images → (latent_dim,).
+
+    True where the variance of mu exceeds ``threshold``; a collapsed dimension has mu = 0 for every image. Burda,
+    Grosse, Salakhutdinov 2016.
+    """
+    model.eval()
+    mu = torch.cat([model.encode(batch.x, batch.label) for batch in Batches(images, 1000)])
+    return mu.var(0) > threshold

@@ -1,0 +1,73 @@
+"""Small trained weights that come with the course, so that a lesson can start from them.
+
+Made by ``python -m ae_utils train NAME`` and then ``python -m ae_utils.recipes.trained runs/NAME``.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from ae_utils import checkpoint
+from ae_utils.data.mnist import data_folder, write_beside
+from ae_utils.recipes.catalogue import find
+
+FOLDER = "trained"
+MANIFEST = "manifest.json"
+
+
+def trained(name: str) -> nn.Module:
+    """The frozen, trained model of a recipe, from the folder ``trained`` beside MNIST's files.
+
+    Raises ``CheckpointError`` when there are no weights of that name, or they are damaged.
+    """
+    folder = data_folder() / FOLDER
+    entry = _manifest(folder).get(name)
+    if entry is None:
+        raise checkpoint.CheckpointError(
+            f"{folder} holds no weights named {name!r}; it holds {', '.join(_manifest(folder)) or 'none'}."
+        )
+    path = folder / f"{name}.pt"
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+        raise checkpoint.CheckpointError(f"{path} is damaged (its SHA-256 is not the manifest's); restore it.")
+    weights = checkpoint.load(path, ("model",))["model"]
+    model = find(entry["recipe"]).build(**entry["settings"])
+    model.load_state_dict(weights)  # into float32
+    return model.eval().requires_grad_(False)
+
+
+def keep(run: str | Path, folder: str | Path | None = None) -> Path:
+    """Put the weights of a finished run, in float16, and what made them into the folder of trained weights.
+
+    Returns the file. Raises ``CheckpointError`` when the run holds no readable checkpoint, ``OSError`` when it is not
+    finished.
+    """
+    run, folder = Path(run), Path(folder) if folder else data_folder() / FOLDER
+    content = checkpoint.load(run / "checkpoint.pt", ("recipe", "settings", "step"))
+    report = json.loads((run / "metrics.json").read_text())
+    name = content["recipe"]
+    weights = {
+        key: value.half() if value.is_floating_point() else value for key, value in content["step"]["model"].items()
+    }
+    path = folder / f"{name}.pt"
+    checkpoint.save(path, {"model": weights})
+    entry = {
+        "command": f"python -m ae_utils train {name} --seed {report['seed']}", "recipe": name,
+        "settings": content["settings"], "seed": report["seed"], "epochs": report["epochs"], "test": report["test"],
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    manifest = _manifest(folder) | {name: entry}
+    write_beside(folder / MANIFEST, json.dumps(dict(sorted(manifest.items())), indent=1).encode() + b"\n")
+    return path
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:]:
+        print(keep(each))
