@@ -26,7 +26,8 @@ def ssim(x_hat: Tensor, target: Tensor) -> Tensor:
 
     ours, theirs = (_pixels(images) for images in (_same_shape(x_hat, target), target))
     pairs = zip(ours, theirs, strict=True)
-    return torch.tensor([structural_similarity(one, other, data_range=1.0) for one, other in pairs])
+    values = [structural_similarity(one, other, data_range=1.0) for one, other in pairs]
+    return torch.tensor(values, dtype=torch.float32)
 
 
 @torch.no_grad()
