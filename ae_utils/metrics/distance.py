@@ -16,7 +16,7 @@ class FrechetDistance:
 
     Both sets of features are taken as Gaussians. Whitening gives the real ones mean 0 and covariance I, so the
     distance is |m|² + Σ(√λ - 1)², where m is the others' mean and λ are the eigenvalues of their covariance. No
-    unit; 0 for the real images themselves, ``feature_dim`` for one real-looking picture repeated. Few pictures look
+    unit; 0 for the real images themselves, at least ``feature_dim`` for one picture repeated. Few pictures look
     farther away than many: compare sets of the same size, and put real test images beside them.
 
     Raises ``ValueError`` unless there are more real images than features. Dowson and Landau 1982; Heusel et al. 2017.
