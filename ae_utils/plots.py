@@ -18,6 +18,8 @@ DIGIT_COLOURS = (
 )  # fmt: skip
 SIZE = 11  # points
 TERM_NAMES = {"loss": "loss", "kl": "KL"}
+GREY = {"cmap": "gray", "interpolation": "nearest"}  # black is low, white is high
+SIGNED = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
 
 
 def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str = "", scale: float = 0.9) -> Figure:
@@ -38,7 +40,7 @@ def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str
         for index, axis in enumerate(row):
             axis.axis("off")
             if index < len(line):
-                axis.imshow(_picture(line[index]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                axis.imshow(_picture(line[index]), vmin=0, vmax=1, **GREY)
     for row, name in zip(axes, titles, strict=False):
         row[0].annotate(name, (-0.08, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=SIZE)
     if title:
@@ -49,6 +51,34 @@ def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str
 def reconstructions(x: Tensor, x_hat: Tensor, *, title: str = "", count: int = 9) -> Figure:
     """``count`` originals over their reconstructions."""
     return image_rows((x[:count], x_hat[:count]), ("original", "reconstruction"), title=title)
+
+
+def differences(x: Tensor, *answers: Tensor, titles: Sequence[str] = ("reconstruction",), count: int = 9) -> Figure:
+    """``count`` originals, then for each of ``answers`` the answer and its difference: red too bright, blue too dark.
+
+    All are tensors (n, 1, h, w) in [0, 1], with one of ``titles`` for each answer.
+    """
+    rows, names = [x[:count]], ["original"]
+    for answer, name in zip(answers, titles, strict=True):
+        rows += [answer[:count], answer[:count] - x[:count]]
+        names += [name, "difference"]
+    figure = image_rows(rows, names)
+    for index, axis in enumerate(figure.axes):
+        row = index // len(rows[0])
+        if row and row % 2 == 0:
+            axis.images[0].set(cmap=SIGNED["cmap"], clim=(-0.5, 0.5))
+    return figure
+
+
+def feature_maps(maps: Tensor, *, columns: int = 8, title: str = "", scale: float = 0.9) -> Figure:
+    """What each channel of a layer answers to one image: (channels, h, w), black is 0, white the largest answer."""
+    return _tiles(maps, columns, title, scale, {**GREY, "vmin": 0, "vmax": float(maps.detach().max())})
+
+
+def filters(weight: Tensor, *, columns: int = 8, title: str = "", scale: float = 0.7) -> Figure:
+    """Kernels (n, 1, h, w) or (n, h, w): red is positive, blue negative, white 0; all on one scale."""
+    top = float(weight.detach().abs().max())
+    return _tiles(weight.flatten(0, -3), columns, title, scale, {**SIGNED, "vmin": -top, "vmax": top})
 
 
 def image_grid(images: Tensor, columns: int, *, title: str = "", scale: float = 0.55) -> Figure:
@@ -62,7 +92,7 @@ def image_grid(images: Tensor, columns: int, *, title: str = "", scale: float = 
     head = 0.4 if title else 0.0
     figure = plt.figure(figsize=(columns * scale, rows * scale + head))
     axis = figure.add_axes((0, 0, 1, rows * scale / (rows * scale + head)))
-    axis.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.imshow(mosaic, vmin=0, vmax=1, **GREY)
     axis.axis("off")
     if title:
         axis.set_title(title, fontsize=SIZE + 1)
@@ -100,19 +130,23 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
     z, labels = np.asarray(z), np.asarray(labels)
     flat = z.shape[1] == 2
     views = (None,) if flat else angles
-    figure = plt.figure(figsize=(6.4 if flat else 4.6 * len(views) + 0.9, 5.2 if flat else 4.6))
+    figure = plt.figure(figsize=(6.4, 5.2) if flat else (4.4 * len(views) + 0.9, 4.4))
     for index, view in enumerate(views):
         axis = figure.add_subplot(1, len(views), index + 1, projection=None if flat else "3d")
         for digit in range(10):
             points = z[labels == digit]
-            axis.scatter(*points.T, s=3, alpha=0.5, lw=0, c=DIGIT_COLOURS[digit], label=str(digit), rasterized=True)
+            axis.scatter(*points.T, s=5, alpha=0.6, lw=0, c=DIGIT_COLOURS[digit], label=str(digit), rasterized=True)
         axis.set(xlabel="$z_1$", ylabel="$z_2$")
         if not flat:
             axis.set(zlabel="$z_3$")
             axis.view_init(elev=20, azim=view)
+            axis.set_box_aspect(None, zoom=0.9)
     handles, names = axis.get_legend_handles_labels()
-    figure.subplots_adjust(left=0.1 if flat else 0.0, right=0.86 if flat else 0.88, bottom=0.1, top=0.92, wspace=0.05)
-    figure.legend(handles, names, title="digit", loc="center right", markerscale=5, fontsize=SIZE)
+    edges = (0.1, 0.86, 0.1, 0.92) if flat else (0.0, 0.9, 0.02, 0.98)
+    figure.subplots_adjust(**dict(zip(("left", "right", "bottom", "top"), edges, strict=True)), wspace=0.05)
+    legend = figure.legend(handles, names, title="digit", loc="center right", markerscale=4, fontsize=SIZE)
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
     if title:
         figure.suptitle(title, fontsize=SIZE + 1)
     return _closed(figure)
@@ -121,6 +155,22 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as a PNG without software stamps: the same figure gives the same bytes."""
     figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def _tiles(images: Tensor, columns: int, title: str, scale: float, look: dict) -> Figure:
+    """Pictures (n, h, w) side by side with white between, all drawn with the same ``look``."""
+    rows = -(-len(images) // columns)
+    head = 0.4 if title else 0.0
+    height = rows * scale + head
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * scale, height), squeeze=False)
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1 - head / height, wspace=0.08, hspace=0.08)
+    for index, axis in enumerate(axes.flat):
+        axis.axis("off")
+        if index < len(images):
+            axis.imshow(images[index].detach().float().cpu().numpy(), **look)
+    if title:
+        figure.text(0.5, 1 - head / height / 2, title, ha="center", va="center", fontsize=SIZE + 1)
+    return _closed(figure)
 
 
 def _picture(image: Tensor) -> np.ndarray:

@@ -51,7 +51,7 @@ RECIPES = (
         pca_like,
         settings={"latent_dim": 32},
         prepare=centre,
-        optimizer=partial(adam, lr=1e-2),
+        optimizer=partial(adam, lr=2e-2),  # at 1e-2 the error is right, the subspace not yet; 3e-2 diverges
         schedule=one_cycle,
         batch_size=512,
         epochs=10,

@@ -1,0 +1,172 @@
+"""The loop: what an epoch is, what it reports, and that nothing looks over its shoulder."""
+
+import pytest
+import torch
+from torch import nn
+
+from ae_utils.data.images import Batches
+from ae_utils.losses.reconstruction import mean_squared_error
+from ae_utils.models import Autoencoder
+from ae_utils.networks import dense_decoder, dense_encoder
+from ae_utils.training import Diverged, GradientStep, History, adam, constant, fit, linear_decay, one_cycle
+
+
+def small_step(seed=0, lr=1e-3, schedule=constant, noisy=False):
+    torch.manual_seed(seed)
+    encoder, decoder = dense_encoder((16, 3)), dense_decoder((3, 16))
+    if noisy:
+        encoder.append(nn.Dropout(0.2))  # draws random numbers in every batch
+    model = Autoencoder(encoder, decoder, 3)
+    return GradientStep(model, mean_squared_error, adam(model.parameters(), lr=lr), schedule=schedule)
+
+
+def weights(step):
+    return torch.cat([parameter.detach().flatten() for parameter in step.model.parameters()])
+
+
+def train_small(train, test=None, *, epochs=2, noisy=True, schedule=one_cycle, **options):
+    step = small_step(noisy=noisy, schedule=schedule)
+    history = fit(step, Batches(train, 64, shuffle=True, seed=0), test, epochs=epochs, seed=0, **options)
+    return step, history
+
+
+def test_training_learns_more_than_the_mean_image(train, test):
+    step = small_step(lr=1e-2)
+    history = fit(step, Batches(train, 64, shuffle=True), Batches(test, 100), epochs=6, seed=0)
+    mean_image_error = float((test.x - train.x.mean(0)).square().mean())
+    assert history.last("test")["loss"] < 0.9 * mean_image_error
+
+
+def test_same_seed_same_bits(train):
+    assert torch.equal(weights(train_small(train)[0]), weights(train_small(train)[0]))
+
+
+def test_stopped_and_resumed_gives_the_bits_of_never_stopped(train):
+    never_stopped, _ = train_small(train, epochs=4)
+
+    class Stop(Exception):
+        pass
+
+    kept = {}
+
+    def stop_after_two(moment):
+        if moment.epoch == 1:
+            kept.update(state=moment.step.state_dict(), rows=list(moment.history.rows))
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_small(train, epochs=4, on_epoch_end=(stop_after_two,))
+    step = small_step(seed=99, noisy=True, schedule=one_cycle)
+    step.load_state_dict(kept["state"])
+    batches = Batches(train, 64, shuffle=True, seed=0)
+    history = fit(step, batches, epochs=4, seed=0, history=History(kept["rows"]))
+    assert torch.equal(weights(step), weights(never_stopped))
+    assert history.frame()["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_hooks_and_evaluation_do_not_change_training(train, test):
+    def nosy(moment):
+        torch.randn(1000)
+
+    plain, _ = train_small(train)
+    watched, _ = train_small(train, Batches(test, 100), on_batch_end=(nosy,), on_epoch_end=(nosy,))
+    assert torch.equal(weights(plain), weights(watched))
+
+
+def test_hooks_are_told_where_training_stands(train):
+    seen = []
+    train_small(train[:100], on_batch_end=(lambda moment: seen.append((moment.epoch, moment.batch, moment.progress)),))
+    assert seen == [(0, 0, 0.0), (0, 1, 0.25), (1, 0, 0.5), (1, 1, 0.75)]
+
+
+def test_epoch_means_are_weighted_by_batch_length(train):
+    def brightness(model, batch, progress):
+        return {"loss": model(batch.x).x_hat.mean() * 0 + batch.x.mean()}
+
+    step = small_step()
+    step.objective = brightness
+    history = fit(step, Batches(train[:100], 64), epochs=1, seed=0)
+    assert history.last()["loss"] == pytest.approx(float(train[:100].x.mean()), rel=1e-6)
+
+
+def test_zero_epochs_leave_the_weights(train):
+    step, history = train_small(train, epochs=0)
+    assert torch.equal(weights(step), weights(small_step(noisy=True)))
+    assert history.epochs == 0
+
+
+def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(train):
+    step = small_step()
+    before = weights(step)
+    step.objective = lambda model, batch, progress: {"loss": model(batch.x).x_hat.mean() * torch.nan}
+    with pytest.raises(Diverged, match="nan in epoch 1, batch 1; try a lower learning rate"):
+        fit(step, Batches(train, 64), epochs=1, seed=0)
+    assert torch.equal(weights(step), before)
+
+
+def test_one_step_is_what_plain_pytorch_does(train):
+    step, by_hand = small_step(), small_step()
+    batch = next(iter(Batches(train, 64)))
+    step.train(batch, 0.0)
+    optimizer = torch.optim.Adam(by_hand.model.parameters(), lr=1e-3, fused=True)
+    loss = ((by_hand.model(batch.x).x_hat - batch.target) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    assert torch.equal(weights(step), weights(by_hand))
+
+
+def test_evaluation_leaves_weights_and_gradients(train):
+    step = small_step()
+    before = weights(step)
+    step.evaluate(next(iter(Batches(train, 64))))
+    assert torch.equal(weights(step), before)
+    assert all(parameter.grad is None for parameter in step.model.parameters())
+
+
+def test_schedules_are_functions_of_progress():
+    assert one_cycle(0) == pytest.approx(1 / 25)
+    assert one_cycle(0.3) == pytest.approx(1)
+    assert one_cycle(1) == pytest.approx(1e-4)
+    assert linear_decay(0.25) == 1
+    assert linear_decay(0.75) == pytest.approx(0.5)
+    assert constant(0.9) == 1
+
+
+def test_schedule_scales_the_learning_rate(train):
+    step = small_step(lr=0.5, schedule=linear_decay)
+    batch = next(iter(Batches(train, 64)))
+    step.train(batch, 0.75)
+    assert step.optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
+    step.train(batch, 0.0)
+    assert step.optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_model_refuses_what_is_no_batch_of_digits(test):
+    model = small_step().model
+    for wrong in (test.x[:, :, :27, :27], test.x.expand(-1, 3, -1, -1), test.x[0]):
+        with pytest.raises(ValueError, match=r"expects images of shape \(batch, 1, 28, 28\), but got"):
+            model(wrong)
+    with pytest.raises(ValueError, match=r"expects codes of shape \(batch, 3\), but got \(1, 4\)"):
+        model.decode(torch.zeros(1, 4))
+
+
+def test_decoded_images_lie_between_zero_and_one(test):
+    signed = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Tanh), 3, signed=True)
+    unsigned = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Identity), 3)
+    for model in (signed, unsigned):
+        images = model.decode(50 * torch.randn(20, 3))
+        assert images.shape == (20, 1, 28, 28)
+        assert 0 <= images.min() < 0.1
+        assert 0.9 < images.max() <= 1
+
+
+def test_negative_epochs_get_a_sentence(train):
+    with pytest.raises(ValueError, match="at least 0, but got -1"):
+        train_small(train, epochs=-1)
+
+
+def test_the_published_loss_is_the_mean_over_pixels(test):
+    step = small_step()
+    batch = next(iter(Batches(test, 500)))
+    loss = mean_squared_error(step.model, batch, 0.0)["loss"]
+    assert loss.item() == pytest.approx(float((step.model(batch.x).x_hat - batch.x).detach().square().mean()), rel=1e-5)
