@@ -1,4 +1,4 @@
-"""The command line: ``python -m ae_utils list`` and ``python -m ae_utils train NAME``."""
+"""The command line: ``python -m ae_utils list``, ``train NAME`` and ``explore runs/NAME``."""
 
 import argparse
 import os
@@ -38,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     train.add_argument("--quiet", action="store_true", help="no progress bar, no line for each epoch")
     train.set_defaults(run=_train)
+    explore = commands.add_parser("explore", help="write a page with sliders for a trained model")
+    explore.add_argument("folder", type=Path, help="a folder that `train` wrote, such as runs/linear-3d")
+    explore.add_argument("--html", type=Path, default=Path("explorer.html"), metavar="FILE", help="the page to write")
+    explore.set_defaults(run=_explore)
     return parser
 
 
@@ -84,6 +88,17 @@ def _train(options: argparse.Namespace) -> None:
         report = run.train()
         quality = "  ".join(f"{name} {value:.4f}" for name, value in report["test"].items())
         print(f"{recipe.name}: test {quality}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
+
+
+def _explore(options: argparse.Namespace) -> None:
+    from ae_utils.recipes.run import codes_of, load_model
+    from ae_utils.widgets.page import write_page
+
+    recipe, model = load_model(options.folder)
+    test = recipe.images()[1][:2000]
+    codes = codes_of(model, test.signed() if recipe.signed else test)
+    page = write_page(options.html, model, codes=codes, labels=test.label, title=recipe.name)
+    print(f"{page}: open it in any browser; it needs no server and no network")
 
 
 def _told(name: str) -> dict:

@@ -1,11 +1,11 @@
 """Checkpoints: dictionaries of tensors and plain values in a file, written whole or not at all, read without code."""
 
-import os
 import pickle
-import tempfile
 from pathlib import Path
 
 import torch
+
+from ae_utils.files import whole_file
 
 FORMAT = 1
 
@@ -15,21 +15,9 @@ class CheckpointError(ValueError):
 
 
 def save(path: str | Path, content: dict) -> None:
-    """Write ``content`` beside ``path``, flush it to disk and rename it: a stop half-way keeps the previous file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False) as beside:
-        try:
-            torch.save({"format": FORMAT, **content}, beside)
-            beside.flush()
-            os.fsync(beside.fileno())
-            beside.close()
-            os.chmod(beside.name, 0o644)
-            os.replace(beside.name, path)
-        except BaseException:
-            beside.close()
-            os.unlink(beside.name)
-            raise
+    """Write ``content`` whole or not at all: a stop half-way keeps the previous file."""
+    with whole_file(path) as beside:
+        torch.save({"format": FORMAT, **content}, beside)
 
 
 def load(path: str | Path, needs: tuple[str, ...] = ()) -> dict:

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ae_utils.files import whole_file
+
 # Ten colours that colour-blind people can tell apart (Okabe and Ito, with three from Paul Tol).
 DIGIT_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
@@ -154,7 +156,8 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as a PNG without software stamps: the same figure gives the same bytes."""
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    with whole_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=100, metadata={"Software": None})
 
 
 def _tiles(images: Tensor, columns: int, title: str, scale: float, look: dict) -> Figure:

@@ -69,12 +69,14 @@ class GradientStep:
 
         Raises ``Diverged`` before the weights are touched when the loss is not finite.
         """
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule(progress)
         terms = self.objective(self.model, batch, progress)
-        if not math.isfinite(terms["loss"].detach().item()):
-            raise Diverged(f"the loss became {terms['loss'].item()}")
+        loss = terms["loss"].item()
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss}")
         self.optimizer.zero_grad()
         terms["loss"].backward()
         self.optimizer.step()

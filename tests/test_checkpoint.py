@@ -29,7 +29,7 @@ def test_a_failed_save_keeps_the_previous_file(saved, monkeypatch):
     before = saved.read_bytes()
 
     def disk_full(content, file):
-        file.write(b"half")
+        file.write_bytes(b"half")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", disk_full)
@@ -52,6 +52,7 @@ def test_a_missing_file_is_named(tmp_path):
         checkpoint.load(tmp_path / "none.pt")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_code_in_the_file_does_not_run(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ae_utils.data.images import Images
+from ae_utils.files import whole_file
 
 # file, SHA-256 of the .gz, bytes once unpacked
 FILES = (
@@ -61,22 +62,10 @@ def unpacked(root: Path) -> Path:
     for name, checksum, size in FILES:
         packed, plain = root / f"{name}.gz", raw / name
         if packed.exists() and not (plain.exists() and plain.stat().st_size == size):
-            write_beside(plain, _contents(packed, checksum))
+            contents = _contents(packed, checksum)
+            with whole_file(plain) as beside:
+                beside.write_bytes(contents)
     return home
-
-
-def write_beside(path: Path, contents: bytes) -> None:
-    """Write a file so that it appears whole or not at all: beside its place, then renamed into it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as beside:
-        try:
-            beside.write(contents)
-            beside.close()
-            os.chmod(beside.name, 0o644)
-            os.replace(beside.name, path)
-        except BaseException:
-            os.unlink(beside.name)
-            raise
 
 
 def _contents(packed: Path, checksum: str) -> bytes:

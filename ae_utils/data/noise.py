@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ae_utils.data.images import Images
+
 
 def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
     """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1].
@@ -48,6 +50,13 @@ def either(x: Tensor, *, corruptions: Sequence[Callable[[Tensor], Tensor]]) -> T
     choice = torch.randint(len(corruptions), (len(x), 1, 1, 1), device=x.device)
     noisy = torch.stack([corrupt(x) for corrupt in corruptions])
     return noisy.take_along_dim(choice[None], 0)[0]
+
+
+def corrupted(images: Images, corrupt: Callable[[Tensor], Tensor], *, seed: int = 0) -> Images:
+    """A split whose ``x`` is ``corrupt(x)`` and whose target stays clean; the same noise for the same ``seed``."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Images(corrupt(images.x), images.target, images.label)
 
 
 def _share(share: float) -> float:

@@ -1,6 +1,5 @@
 """MNIST as a table: one row an image, a ``label`` column and 784 pixel columns 0–255, as it circulates in CSV files."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 
 from ae_utils.data.images import Images
 from ae_utils.data.mnist import cache_folder, data_folder, mnist
+from ae_utils.files import whole_file
 
 SIDE = 28
 PIXELS = [f"pixel{index}" for index in range(SIDE * SIDE)]
@@ -47,13 +47,8 @@ def to_csv(images: Images, path: str | Path) -> Path:
     pixels = images.x.flatten(1).mul(255).round().to(torch.uint8).numpy()
     table = pd.DataFrame(pixels, columns=PIXELS)
     table.insert(0, "label", images.label.numpy())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as beside:
         table.to_csv(beside, index=False)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

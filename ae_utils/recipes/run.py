@@ -12,13 +12,13 @@ from torch import nn
 
 from ae_utils import checkpoint, plots
 from ae_utils.data.images import Batches, Images
-from ae_utils.data.mnist import write_beside
+from ae_utils.files import whole_file
 from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import History, Moment, fit
 
 PICTURE_EVERY = 4  # epochs, as published
-NEEDS = ("recipe", "settings", "plan", "step", "history")
+NEEDS = ("recipe", "settings", "plan", "step", "history", "seconds")
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Run:
     device: str = "cpu"
     resume: bool = False
     hooks: dict[str, Iterable[Callable[[Moment], None]]] = field(default_factory=dict)
+    seconds: float = 0.0  # CPU-seconds spent so far, those before a stop included
 
     @property
     def plan(self) -> dict:
@@ -58,14 +59,18 @@ class Run:
         train, test = self.recipe.images(self.data, self.images)
         if self.recipe.prepare and not history.rows:
             self.recipe.prepare(step.model, train)
-        began = time.process_time()
+        self._began = time.process_time() - self.seconds
         fit(
             step, self._batches(train, self.recipe.batch_size, shuffle=True), self._batches(test, 1000),
             epochs=self.plan["epochs"], seed=self.seed, history=history,
             on_batch_end=self.hooks.get("on_batch_end", ()),
             on_epoch_end=(self._save, self._picture(test), *self.hooks.get("on_epoch_end", ())),
         )  # fmt: skip
-        return self._report(step.model, train, test, history, time.process_time() - began)
+        self._clock()
+        return self._report(step.model, train, test, history)
+
+    def _clock(self) -> None:
+        self.seconds = time.process_time() - self._began
 
     def _batches(self, images: Images, batch_size: int, *, shuffle: bool = False) -> Batches:
         images = images.signed() if self.recipe.signed else images
@@ -73,7 +78,8 @@ class Run:
 
     def _save(self, moment: Moment) -> None:
         content = {"recipe": self.recipe.name, "settings": dict(self.recipe.settings), "plan": self.plan}
-        content |= {"step": moment.step.state_dict(), "history": moment.history.rows}
+        self._clock()
+        content |= {"step": moment.step.state_dict(), "history": moment.history.rows, "seconds": self.seconds}
         checkpoint.save(self.folder / "checkpoint.pt", content)
 
     def _resume(self, step) -> History:
@@ -89,6 +95,7 @@ class Run:
                     "resume with the same, or train without --resume."
                 )
         _fill(path, step, content["step"])
+        self.seconds = content["seconds"]
         return History(list(content["history"]))
 
     def _picture(self, test: Images) -> Callable[[Moment], None]:
@@ -104,22 +111,22 @@ class Run:
     def _short(self) -> str:
         return f", trained on {self.images:,} images only" if self.images else ""
 
-    def _report(self, model: nn.Module, train: Images, test: Images, history: History, seconds: float) -> dict:
+    def _report(self, model: nn.Module, train: Images, test: Images, history: History) -> dict:
         model = model.cpu()
         report = {
             "recipe": self.recipe.name, "system": self.recipe.system, "settings": dict(self.recipe.settings),
             **self.plan, "training_images": len(train), "test_images": len(test),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "test": self.recipe.evaluate(model, test), "cpu_seconds": round(seconds, 1),
+            "test": self.recipe.evaluate(model, test), "cpu_seconds": round(self.seconds, 1),
         }  # fmt: skip
         if history.rows:
-            write_beside(self.folder / "history.csv", history.frame().to_csv(index=False).encode())
+            _write(self.folder / "history.csv", history.frame().to_csv(index=False))
             title = f"{self.recipe.name}{self._short()}"
             plots.save(plots.curves(history.frame(), title=title), self.folder / "loss.png")
         if getattr(model, "latent_dim", 0) in (2, 3):
-            z = _codes(model, test.signed() if self.recipe.signed else test)
+            z = codes_of(model, test.signed() if self.recipe.signed else test)
             plots.save(plots.scatter_codes(z, test.label, title="codes of the test images"), self.folder / "codes.png")
-        write_beside(self.folder / "metrics.json", json.dumps(report, indent=1).encode() + b"\n")
+        _write(self.folder / "metrics.json", json.dumps(report, indent=1) + "\n")
         return report
 
 
@@ -134,6 +141,11 @@ def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
     model = recipe.build(**content["settings"])
     _fill(path, model, content["step"].get("model"))
     return recipe, model.eval()
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as beside:
+        beside.write_text(text)
 
 
 def _refuse_others(path: Path, content: dict, recipe: Recipe) -> None:
@@ -158,7 +170,8 @@ def _fill(path: Path, owner, state) -> None:
 
 
 @torch.no_grad()
-def _codes(model: nn.Module, images: Images) -> torch.Tensor:
+def codes_of(model: nn.Module, images: Images) -> torch.Tensor:
+    """The codes (n, latent_dim) of images in the model's own scale."""
     return torch.cat([model.encode(batch.x, batch.label) for batch in Batches(images, 1000)])
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from torch import nn
 
 from ae_utils import checkpoint
-from ae_utils.data.mnist import data_folder, write_beside
+from ae_utils.data.mnist import data_folder
+from ae_utils.files import whole_file
 from ae_utils.recipes.catalogue import find
 
 FOLDER = "trained"
@@ -59,7 +60,8 @@ def keep(run: str | Path, folder: str | Path | None = None) -> Path:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }  # fmt: skip
     manifest = _manifest(folder) | {name: entry}
-    write_beside(folder / MANIFEST, json.dumps(dict(sorted(manifest.items())), indent=1).encode() + b"\n")
+    with whole_file(folder / MANIFEST) as beside:
+        beside.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
     return path
 
 

@@ -3,13 +3,13 @@
 import base64
 import html
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
 from torch import Tensor
 
+from ae_utils.files import whole_file
 from ae_utils.widgets.explorer import SCRIPT, STATIC, STYLE
 from ae_utils.widgets.program import Unsupported
 from ae_utils.widgets.scene import Scene
@@ -44,19 +44,13 @@ def write_page(
         # "<" is written as an escape, because "</script>" would end the element that holds the data
         scene=json.dumps(drawn, default=_text).replace("<", "\\u003c"),
     )
-    return _write(Path(path), page)
+    try:
+        with whole_file(path) as beside:
+            beside.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
+    return Path(path)
 
 
 def _text(data: bytes) -> dict:
     return {"base64": base64.b64encode(data).decode("ascii")}
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
-    return path
