@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from ae_utils.data.noise import either, gaussian, masking, salt_and_pepper
+from ae_utils.data.noise import corrupted, either, gaussian, masking, salt_and_pepper
 
 GREY = torch.full((200, 1, 28, 28), 0.5)
 ALL = (gaussian, salt_and_pepper, masking, partial(either, corruptions=(gaussian, masking)))
@@ -62,6 +62,15 @@ def test_either_draws_for_every_image_anew():
     whole = noisy.flatten(1)
     assert (whole == whole[:, :1]).all(), "an image is corrupted as a whole"
     assert float(whole[:, 0].mean()) == pytest.approx(0.5, abs=0.15)
+
+
+def test_a_corrupted_split_keeps_its_targets_and_its_noise(test):
+    state = torch.get_rng_state()
+    noisy = corrupted(test, gaussian)
+    assert torch.equal(noisy.target, test.x) and not torch.equal(noisy.x, test.x)
+    assert torch.equal(corrupted(test, gaussian).x, noisy.x)
+    assert not torch.equal(corrupted(test, gaussian, seed=1).x, noisy.x)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_kl_is_never_negative_and_0_at_its_target(rho):
 
 @pytest.mark.parametrize("activation", [torch.tensor([0.2, 1.2]), torch.tensor([-0.1]), torch.tensor([float("nan")])])
 def test_kl_refuses_what_is_no_share(activation):
-    with pytest.raises(ValueError, match=r"activations must lie in \[0, 1\] \(end the encoder in a Sigmoid\)"):
+    with pytest.raises(ValueError, match=r"activations in \[0, 1\] \(end the encoder in a Sigmoid\)"):
         kl_to_target(activation, 0.05)
 
 

@@ -4,8 +4,26 @@ Terms are sums over pixels or over the numbers of the code; the mean over the ba
 ``loss = reconstruction + weight * penalty``, with the penalty reported unweighted.
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
+
+
+def takes_activations(term):
+    """Refuse activations, the first argument, outside [0, 1] with a sentence that says where they run."""
+
+    @functools.wraps(term)
+    def checked(activation: Tensor, *args, **kwargs):
+        low, high = activation.detach().aminmax()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"{term.__name__} expects activations in [0, 1] (end the encoder in a Sigmoid), "
+                f"but they run from {low:.3g} to {high:.3g}."
+            )
+        return term(activation, *args, **kwargs)
+
+    return checked
 
 
 def squared_error(x_hat: Tensor, target: Tensor) -> Tensor:
@@ -13,13 +31,16 @@ def squared_error(x_hat: Tensor, target: Tensor) -> Tensor:
     return (x_hat - target).square().flatten(1).sum(1)
 
 
-def denoising(model, batch, progress: float, *, corrupt) -> dict[str, Tensor]:
-    """Rebuild the clean target from ``corrupt(batch.x)``: squared error per image.
+def denoising(model, batch, progress: float, *, corrupt, absolute: float = 0.0) -> dict[str, Tensor]:
+    """Rebuild the clean target from ``corrupt(batch.x)``: ``reconstruction + absolute * absolute error``, per image.
 
-    ``corrupt``, such as ``data.noise.gaussian``, draws from torch's global generator. Vincent et al. 2008.
+    ``corrupt``, such as ``data.noise.gaussian``, draws from torch's global generator (Vincent et al. 2008). Squared
+    error hardly minds a faint haze over the whole image; the absolute error of each pixel does.
     """
     answer = model(corrupt(batch.x), batch.label)
-    return {"loss": squared_error(answer.x_hat, batch.target).mean()}
+    reconstruction = squared_error(answer.x_hat, batch.target).mean()
+    error = (answer.x_hat - batch.target).abs().flatten(1).sum(1).mean()
+    return {"loss": reconstruction + absolute * error, "reconstruction": reconstruction, "absolute_error": error}
 
 
 def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
@@ -41,6 +62,7 @@ def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05
     return {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
 
 
+@takes_activations
 def kl_to_target(activation: Tensor, rho: float) -> Tensor:
     """KL(Bernoulli(rho) ‖ Bernoulli(activation)) of each unit's mean activation, in nats: (units,) → (units,).
 
@@ -49,7 +71,6 @@ def kl_to_target(activation: Tensor, rho: float) -> Tensor:
     """
     if not 0 < rho < 1:
         raise ValueError(f"kl_to_target expects rho between 0 and 1, but got {rho}.")
-    _refuse_outside_unit_interval(activation)
     q = 1e-6 + (1 - 2e-6) * activation  # not clamp: its gradient is 0 just where the pull must be strongest
     kl = rho * torch.log(rho / q) + (1 - rho) * torch.log((1 - rho) / (1 - q))
     return kl.clamp_min(0)  # rounding, where q is rho
@@ -74,12 +95,12 @@ def contractive(model, batch, progress: float, *, weight: float) -> dict[str, Te
     return {"loss": reconstruction + weight * jacobian, "reconstruction": reconstruction, "jacobian": jacobian}
 
 
+@takes_activations
 def squared_jacobian(z: Tensor, weight: Tensor) -> Tensor:
     """Squared Frobenius norm of dz/dx for z = sigmoid(weight · x + bias): (n, units), (units, pixels) → (n,).
 
     Raises ``ValueError`` for codes outside [0, 1], which no Sigmoid gives.
     """
-    _refuse_outside_unit_interval(z)
     slope = z * (1 - z)  # the sigmoid's derivative, written with its value
     return slope.square() @ weight.square().sum(1)
 
@@ -99,11 +120,3 @@ def contractive_sampled(model, batch, progress: float, *, weight: float) -> dict
     reconstruction = squared_error(answer.x_hat, batch.target).mean()
     jacobian = gradient.square().flatten(1).sum(1).mean()
     return {"loss": reconstruction + weight * jacobian, "reconstruction": reconstruction, "jacobian": jacobian}
-
-
-def _refuse_outside_unit_interval(z: Tensor) -> None:
-    low, high = z.detach().aminmax()
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"activations must lie in [0, 1] (end the encoder in a Sigmoid), but they run from {low:.3g} to {high:.3g}."
-        )
