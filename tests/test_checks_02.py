@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ae_utils.checks import lesson02
 from ae_utils.checks.answers import OPEN, RIGHT, WRONG
@@ -40,24 +41,13 @@ def pooled(latent_dim, *, channels_in=1, channels=16, flat=True, relu=nn.ReLU):
 
 
 @torch.no_grad()
-def without_stamping(layer, *, pad=(0, 1, 0, 1), flip=False, bias=True, last_first=False):
-    channels_in, channels_out = layer.in_channels, layer.out_channels
-    taps = {0: (1, None), 1: (2, 0)}  # of the 3 numbers along one side: for the place itself, for its right neighbour
-    convolution = nn.Conv2d(channels_in, 4 * channels_out, 2)
-    convolution.weight.zero_()
-    for row in (0, 1):
-        for column in (0, 1):
-            for i, tap_i in enumerate(taps[row]):
-                for j, tap_j in enumerate(taps[column]):
-                    if tap_i is not None and tap_j is not None:
-                        place = (1 - i, 1 - j) if flip else (i, j)
-                        kernel = layer.weight[:, :, tap_i, tap_j].T
-                        convolution.weight[2 * row + column :: 4, :, *place] = kernel
-    convolution.bias.copy_(layer.bias.repeat_interleave(4) if bias else torch.zeros(4 * channels_out))
-    if last_first:
-        convolution.weight.copy_(
-            convolution.weight.view(channels_out, 4, channels_in, 2, 2).transpose(0, 1).flatten(0, 1)
-        )
+def without_stamping(layer, *, pad=(0, 1, 0, 1), taps=((1, 3), (2, 0)), bias=True, shuffled=True):
+    padded = F.pad(layer.weight, (0, 1, 0, 1))  # a kernel's number 3 is 0
+    kernels = [padded[:, :, rows][..., columns] for rows in taps for columns in taps]
+    weight = torch.stack(kernels, 2 if shuffled else 1).flatten(1, 2)  # (in, 4 · out, 2, 2)
+    convolution = nn.Conv2d(layer.in_channels, 4 * layer.out_channels, 2)
+    convolution.weight.copy_(weight.transpose(0, 1))
+    convolution.bias.copy_(layer.bias.repeat_interleave(4) if bias else torch.zeros(4 * layer.out_channels))
     return nn.Sequential(nn.ZeroPad2d(pad), convolution, nn.PixelShuffle(2))
 
 
@@ -93,8 +83,8 @@ MISTAKES = [
     ("maxpool_encoder", lambda latent_dim: latent_dim, "a module is expected"),
     ("without_stamping", lambda layer: layer, "still a transposed"),
     ("without_stamping", lambda layer: without_stamping(layer, pad=0), "8×8"),
-    ("without_stamping", lambda layer: without_stamping(layer, flip=True), "which stamps"),
-    ("without_stamping", lambda layer: without_stamping(layer, last_first=True), "which stamps"),
+    ("without_stamping", lambda layer: without_stamping(layer, taps=((3, 1), (0, 2))), "which stamps"),
+    ("without_stamping", lambda layer: without_stamping(layer, shuffled=False), "which stamps"),
     ("without_stamping", lambda layer: without_stamping(layer, bias=False), "bias"),
     ("without_stamping", lambda layer: without_stamping(layer)[:2], "must become"),
     ("without_stamping", lambda layer: layer.weight, "a module is expected"),
