@@ -1,6 +1,5 @@
 """``LatentExplorer``: sliders for the numbers of a code, and beside them the picture that the decoder makes of it."""
 
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import traitlets
 from torch import Tensor
 
 from ae_utils import plots
+from ae_utils.widgets.png import png
 from ae_utils.widgets.program import Unsupported
 from ae_utils.widgets.scene import Scene
 
@@ -78,7 +78,7 @@ class LatentExplorer(anywidget.AnyWidget):
 
     def picture(self, z: Sequence[float] | None = None, label: int | None = None) -> Tensor:
         """The kernel's picture (height, width), uint8, of a code; without arguments, of the one that is shown."""
-        z = torch.tensor([list(self.z if z is None else z)])
+        z = torch.tensor([list(self.z if z is None else z)], dtype=torch.float32)
         label = self.label if label is None else label
         image = self._decode(z, () if label is None else (label,))
         return (image[0, 0] * 255).round().byte()
@@ -105,6 +105,4 @@ class LatentExplorer(anywidget.AnyWidget):
         columns = 11
         title = "each row moves one number of the code"
         figure = plots.image_grid(self._room.traversals(columns=columns), columns, title=title, scale=0.56)
-        png = io.BytesIO()
-        plots.save(figure, png)
-        return png.getvalue()
+        return png(figure)

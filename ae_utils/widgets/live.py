@@ -1,12 +1,12 @@
 """``LivePlot``: the curves of a training, redrawn in their place while it runs."""
 
-import io
 import time
 
 from IPython.display import display
 from matplotlib.figure import Figure
 
 from ae_utils import plots
+from ae_utils.widgets.png import png
 
 POINTS_AN_EPOCH = 20
 MOST_OF_THE_TIME = 0.05  # that drawing may take from training
@@ -96,9 +96,7 @@ class LivePlot:
             axis.legend()
 
     def _show(self) -> None:
-        png = io.BytesIO()
-        plots.save(self.figure, png)
-        shown = {"image/png": png.getvalue(), "text/plain": "LivePlot: the training's curves"}
+        shown = {"image/png": png(self.figure), "text/plain": "LivePlot: the training's curves"}
         if self._handle is None:
             self._handle = display(shown, raw=True, display_id=True)
         else:

@@ -24,11 +24,3 @@ def browser():
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def complaints():
-    """What the page wrote to its console as errors; whatever is here at the end fails the test."""
-    complaints = []
-    yield complaints
-    assert complaints == []

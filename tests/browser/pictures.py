@@ -1,4 +1,6 @@
-"""Decoders of every kind that the page must run, and their pictures in the page and in the kernel."""
+"""Decoders of every kind that the page must run, a tab to see them in, and the comparison with the kernel."""
+
+import contextlib
 
 import numpy as np
 import torch
@@ -61,3 +63,15 @@ def assert_same(shown, expected):
     """Two pictures as bytes agree to 1/255 in every pixel."""
     difference = np.abs(np.asarray(shown, int) - np.asarray(expected, int).ravel())
     assert difference.max() <= 1, f"{(difference > 1).sum()} pixels differ, by up to {difference.max()}"
+
+
+@contextlib.contextmanager
+def quiet_tab(browser, *, allowed=None, **options):
+    """A tab of its own. An error in its page or console fails the test, unless it holds the words ``allowed``."""
+    context, errors = browser.new_context(**options), []
+    tab = context.new_page()
+    tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    context.close()
+    assert [error for error in errors if not (allowed and allowed in error)] == []

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 import torch
-from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of
+from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of, quiet_tab
 
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.page import write_page
@@ -53,13 +53,9 @@ class ExplorerPage:
 
 
 @pytest.fixture
-def tab(browser, complaints):
-    context = browser.new_context(offline=True, viewport={"width": 1000, "height": 700})
-    tab = context.new_page()
-    tab.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    yield tab
-    context.close()
+def tab(browser):
+    with quiet_tab(browser, offline=True, viewport={"width": 1000, "height": 700}) as tab:
+        yield tab
 
 
 @pytest.mark.parametrize("kind", DECODERS)

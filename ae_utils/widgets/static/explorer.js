@@ -1,10 +1,10 @@
 // The explorer: sliders, a pad, class buttons, and the picture of the code they make. This file stands behind
 // decoder.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
 
-let instances = 0; // so that the ids of two explorers on a page differ
-
 function render({ model, el }) {
-  const scene = model.get("_scene"), id = `latent-explorer-${instances++}`;
+  const scene = model.get("_scene");
+  // Two explorers on a page need different ids, and know nothing of each other: each is a module of its own.
+  const id = `latent-explorer-${Math.random().toString(36).slice(2)}`;
   const code = { z: [...model.get("z")], label: model.get("label") };
   const picture = createPicture(scene.size);
   const note = create("p", { className: "note", role: "status" });
@@ -42,9 +42,9 @@ function render({ model, el }) {
   model.on("change:label", follow);
 
   const [sliders, ...others] = parts.map((part) => part.element);
-  // Jupyter's own shortcuts (arrow keys choose cells) must leave the keys to the sliders.
   const root = create("div", { className: "latent-explorer" }, picture.element, ...others, sliders, note);
-  root.dataset.lmSuppressShortcuts = "true";
+  // Jupyter's own shortcuts (arrow keys choose cells) must leave the keys to whichever control has the focus.
+  for (const control of root.querySelectorAll("input, select, button, .pad")) control.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   schedule();
   return () => {
@@ -73,8 +73,12 @@ function answerInKernel(model, picture, note) {
   function ask(code) {
     waiting = { z: [...code.z], label: code.label };
     if (underWay === 2) return;
-    underWay++;
-    model.send({ id: ++asked, ...waiting });
+    try {
+      model.send({ id: ++asked, ...waiting });
+      underWay++;
+    } catch {
+      note.textContent = "The kernel is gone, and this decoder needs it: run the notebook again.";
+    }
     waiting = null;
   }
   function answered({ id, error }, buffers) {
@@ -93,14 +97,14 @@ function answerInKernel(model, picture, note) {
 
 const viewOf = (buffer) => (ArrayBuffer.isView(buffer) ? buffer : new DataView(buffer));
 
-/** After the kernel is gone nobody listens; the page goes on alone. */
+/** Tell the kernel, if there still is one, where the code is. */
 function tell(model, { z, label }) {
   try {
     model.set("z", [...z]);
     if (label !== null) model.set("label", label);
     model.save_changes();
-  } catch (error) {
-    console.info(`latent explorer: the kernel does not answer (${error.message})`);
+  } catch {
+    // what is shown does not depend on it
   }
 }
 
@@ -122,9 +126,10 @@ function createSliders(scene, code, change, id) {
   const rows = scene.low.map((low, i) => {
     const high = scene.high[i], name = nameOf(i), step = (high - low) / 100;
     const input = create("input", { type: "range", id: `${id}-z${i}`, min: low, max: high, step });
-    const value = create("output", { htmlFor: input.id });
+    const value = create("span", { className: "value", ariaHidden: "true" }); // screen readers are told by the slider
     input.addEventListener("input", () => change(code.z.with(i, input.valueAsNumber)));
-    return { input, value, row: create("div", { className: "slider" }, create("label", { htmlFor: input.id }, name), input, value) };
+    const label = create("label", { htmlFor: input.id }, name);
+    return { input, value, row: create("div", { className: "slider" }, label, input, value) };
   });
   const reset = create("button", { type: "button", onclick: () => change([...scene.start]) }, "Reset");
   const random = create("button", { type: "button", onclick: () => change(randomCode(scene)) }, "Random");
@@ -135,7 +140,7 @@ function createSliders(scene, code, change, id) {
       rows.forEach(({ input, value }, i) => {
         // A slider knows its steps only: it is not moved where the code is between two of them.
         if (Math.abs(input.valueAsNumber - code.z[i]) > input.step / 2) input.value = code.z[i];
-        value.textContent = numberText(code.z[i]);
+        value.textContent = input.ariaValueText = numberText(code.z[i]);
       });
     },
   };

@@ -1,0 +1,114 @@
+"""JupyterLab on a folder of its own: started, driven in a browser, and stopped whatever happens."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+SETTINGS = {  # no questions, no news; the browser may reach the application
+    "notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+}
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path, home: Path, patience: float = 60):
+    """A running JupyterLab on ``folder``; yields a function from a notebook's name to its address.
+
+    Configuration, data and runtime files go below ``home``, so that nobody's own are read or written.
+    """
+    settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    for name, values in SETTINGS.items():
+        (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+    places = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime"}
+    own = {f"JUPYTER_{name}_DIR": str(home / place) for name, place in places.items()}
+    own |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
+    port, token = _free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
+    command += [f"--IdentityProvider.token={token}"]
+    with open(home / "server.log", "w") as log:
+        server = subprocess.Popen(
+            command, env=os.environ | own, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, patience, home / "server.log")
+        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/{notebook}?token={token}"
+    finally:
+        _stop(server)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _wait_for(address: str, server: subprocess.Popen, patience: float, log: Path) -> None:
+    end = time.monotonic() + patience
+    while time.monotonic() < end and server.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(address):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """First kindly, because kernels stand in process groups of their own and only the server knows them."""
+    for how, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(patience)
+            if how is signal.SIGTERM:
+                return
+
+
+class Notebook:
+    """A notebook in a browser's tab."""
+
+    def __init__(self, tab, address: str):
+        self.tab = tab
+        tab.goto(address)
+        self.wait_until_idle()
+
+    def wait_until_idle(self, patience: float = 60) -> None:
+        """Until the kernel has nothing to do; what is run before it is there would be lost."""
+        idle = """() => {
+            const context = globalThis.jupyterapp?.shell.currentWidget?.sessionContext;
+            return context?.isReady && context.session?.kernel?.status === "idle";
+        }"""
+        self.tab.wait_for_function(idle, timeout=1000 * patience)
+
+    def run_all(self, patience: float = 60) -> None:
+        """Run every cell and wait for the last. Raises ``RuntimeError`` with the message of a cell that failed."""
+        self.tab.set_default_timeout(1000 * patience)
+        self.tab.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")  # comes back after the last cell
+        errors = self.tab.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]')
+        if errors.count():
+            raise RuntimeError(errors.first.text_content())
+
+    def python(self, code: str) -> str:
+        """Run a line in the notebook's kernel, beside its cells; returns what it prints."""
+        run = """async (code) => {
+            const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            const future = kernel.requestExecute({ code, store_history: false });
+            let text = "";
+            future.onIOPub = ({ content }) => { text += content.text ?? content.traceback?.join("\\n") ?? ""; };
+            await future.done;
+            return text;
+        }"""
+        return self.tab.evaluate(run, code)
+
+    def shut_down_kernel(self) -> None:
+        """End the kernel; the page stays."""
+        self.tab.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.tab.wait_for_function("!jupyterapp.shell.currentWidget.sessionContext.session")
