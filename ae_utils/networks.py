@@ -131,6 +131,20 @@ def strided(
     return layers
 
 
+def transposed(
+    channels: Sequence[int], kernels: Sequence[int], activation: Callable[[], nn.Module] = nn.SiLU
+) -> list[nn.Module]:
+    """The mirror image of ``strided`` in transposed convolutions, 4×4 → 7×7 → 14×14 → 28×28; the last one is bare."""
+    layers = []
+    for (channels_in, channels_out), kernel in zip(pairwise(channels), kernels, strict=True):
+        layers += [
+            nn.ConvTranspose2d(channels_in, channels_out, kernel, stride=2, padding=1),
+            nn.BatchNorm2d(channels_out),
+            activation(),
+        ]
+    return layers[:-2]
+
+
 def shuffle_decoder(latent_dim: int, width: int, channels: int = 32) -> nn.Sequential:
     """Code → logits (batch, 1, 28, 28) by two linear layers and two convolutions, each with a pixel shuffle after it.
 

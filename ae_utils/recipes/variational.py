@@ -10,7 +10,7 @@ from ae_utils.losses.variational import negative_elbo
 from ae_utils.metrics.images import reconstruction_quality
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
 from ae_utils.models import VAE, Judge
-from ae_utils.networks import dense_decoder, dense_encoder, hidden, shuffle_decoder, strided
+from ae_utils.networks import dense_decoder, dense_encoder, hidden, strided, transposed
 from ae_utils.recipes.pictures import reconstructions, samples
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import adam, adamw, one_cycle
@@ -22,12 +22,21 @@ def dense_vae(latent_dim: int, width: int = 400) -> VAE:
     return VAE(encoder, dense_decoder((latent_dim, width), last=nn.Identity), latent_dim)
 
 
+def small_vae(latent_dim: int) -> VAE:
+    """784 → 256 → 256 → mu and logvar; a convolutional decoder of 0.3 million multiply-adds, for sliders in a page."""
+    encoder = nn.Sequential(nn.Flatten(), *hidden(784, 256), *hidden(256, 256), nn.Linear(256, 2 * latent_dim))
+    grown = transposed((16, 8, 1), (4, 4))
+    decoder = nn.Sequential(*hidden(latent_dim, 64), *hidden(64, 16 * 7 * 7), nn.Unflatten(1, (16, 7, 7)), *grown)
+    return VAE(encoder, decoder, latent_dim)
+
+
 def conv_vae(latent_dim: int, width: int) -> VAE:
-    """Two convolutions and two linear layers down, their mirror image up, with BatchNorm and SiLU."""
-    encoder = nn.Sequential(
-        *strided((1, 16, 32), (4, 4)), nn.Flatten(), *hidden(32 * 7 * 7, width), nn.Linear(width, 2 * latent_dim)
-    )
-    return VAE(encoder, shuffle_decoder(latent_dim, width), latent_dim)
+    """Three convolutions and two linear layers down, their mirror image up, with BatchNorm and SiLU."""
+    channels, kernels, pixels = (1, 16, 32, 64), (4, 4, 3), 4 * 4
+    read = (*strided(channels, kernels), nn.Flatten(), *hidden(64 * pixels, width))
+    written = (*hidden(latent_dim, width), *hidden(width, 64 * pixels), nn.Unflatten(1, (64, 4, 4)))
+    encoder = nn.Sequential(*read, nn.Linear(width, 2 * latent_dim))
+    return VAE(encoder, nn.Sequential(*written, *transposed(channels[::-1], kernels[::-1])), latent_dim)
 
 
 def judge(feature_dim: int) -> Judge:

@@ -1,0 +1,93 @@
+"""The Fréchet distance, against its definition with a matrix square root and against cases known by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from ae_utils.metrics.distance import FrechetDistance, features
+from ae_utils.models import Judgement
+from ae_utils.recipes.trained import trained
+
+
+class Looks(nn.Module):
+    """A judge whose features are three given pixels, mixed by a matrix."""
+
+    def __init__(self, mixing=None):
+        super().__init__()
+        self.mixing = torch.eye(3) if mixing is None else mixing
+
+    def forward(self, x):
+        seen = x.flatten(1)[:, :3] @ self.mixing
+        return Judgement(seen, seen)
+
+
+def pictures(values):
+    x = torch.zeros(len(values), 1, 28, 28)
+    x.view(len(values), -1)[:, :3] = values
+    return x
+
+
+def numbers(count, seed):
+    return torch.randn(count, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def root(matrix):
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def test_real_images_lie_at_no_distance():
+    real = pictures(numbers(500, 1))
+    assert FrechetDistance(Looks(), real)(real) == pytest.approx(0, abs=1e-9)
+
+
+def test_it_is_the_distance_of_two_gaussians_once_whitened():
+    real, ours = numbers(2000, 1), numbers(1500, 2) @ torch.tensor([[2.0, 1, 0], [0, 0.5, 0], [0, 0, 1]]) + 1
+    real, ours = (values.double() for values in (real, ours))
+    whiten = torch.linalg.inv(root(torch.cov(real.T)))
+    white = (ours - real.mean(0)) @ whiten
+    covariance = torch.cov(white.T)
+    expected = white.mean(0).square().sum() + (torch.eye(3) + covariance - 2 * root(covariance)).trace()
+    ours, real = (pictures(values.float()) for values in (ours, real))
+    assert FrechetDistance(Looks(), real)(ours) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_shift_by_one_standard_deviation_is_one():
+    real = numbers(5000, 1)
+    ours = real + real.std(0) * torch.tensor([1.0, 0, 0])
+    real = real @ torch.eye(3)
+    assert FrechetDistance(Looks(), pictures(real))(pictures(ours)) == pytest.approx(1, rel=0.01)
+
+
+def test_another_judge_with_mixed_features_says_the_same():
+    mixing = torch.tensor([[3.0, 1, 0], [0, 0.1, 2], [1, 0, -5]])
+    real, ours = pictures(numbers(1000, 1)), pictures(1.5 * numbers(1000, 2))
+    plain, mixed = (FrechetDistance(Looks(matrix), real)(ours) for matrix in (None, mixing))
+    assert plain == pytest.approx(mixed, rel=1e-4)
+
+
+def test_a_feature_that_never_moves_is_left_out():
+    real, ours = numbers(500, 1), numbers(500, 2)
+    real[:, 2], ours[:, 2] = 0.0, 0.0
+    distance = FrechetDistance(Looks(), pictures(real))
+    assert distance.whiten.shape == (3, 2) and distance(pictures(ours)) < 0.1
+
+
+def test_too_few_images_are_refused():
+    with pytest.raises(ValueError, match="more than 3 real images, but got 3"):
+        FrechetDistance(Looks(), pictures(numbers(3, 1)))
+    with pytest.raises(ValueError, match="at least 2 images, but got 1"):
+        FrechetDistance(Looks(), pictures(numbers(9, 1)))(pictures(numbers(1, 1)))
+
+
+def test_real_digits_are_near_and_noise_is_far(train, test):
+    judge = trained("judge")
+    distance = FrechetDistance(judge, train.x)
+    noise = torch.rand(500, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    smear = train.x.mean(0, keepdim=True).repeat(500, 1, 1, 1)
+    assert distance(test.x) < 6 < 60 < distance(smear) < distance(noise)
+
+
+def test_features_do_not_depend_on_the_batch_size(test):
+    judge = trained("judge")
+    torch.testing.assert_close(features(judge, test.x, batch_size=7), features(judge, test.x), rtol=1e-4, atol=1e-4)
