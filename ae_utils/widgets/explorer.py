@@ -102,7 +102,7 @@ class LatentExplorer(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "image/png": self._filmstrip()}, metadata
 
     def _filmstrip(self) -> bytes:
-        columns = 11
+        columns = 9  # odd: the middle is among them
         title = "each row moves one number of the code"
         figure = plots.image_grid(self._room.traversals(columns=columns), columns, title=title, scale=0.56)
         return png(figure)

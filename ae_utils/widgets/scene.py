@@ -98,7 +98,7 @@ class Scene:
                 scene["labels"] = self.labels[::every].to(torch.uint8).numpy().tobytes()
         return scene
 
-    def traversals(self, rows: int = 8, columns: int = 11) -> Tensor:
+    def traversals(self, rows: int = 8, columns: int = 9) -> Tensor:
         """Pictures (rows·columns, 1, height, width): each row moves one dimension of the code from low to high."""
         rows = min(rows, self.latent_dim)
         z = self.start.repeat(rows, columns, 1)
