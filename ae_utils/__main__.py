@@ -86,8 +86,7 @@ def _train(options: argparse.Namespace) -> None:
             options.data, device, options.resume, {} if options.quiet else _told(recipe.name),
         )  # fmt: skip
         report = run.train()
-        quality = "  ".join(f"{name} {value:.4f}" for name, value in report["test"].items())
-        print(f"{recipe.name}: test {quality}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
+        print(f"{recipe.name}: test {_terms(report['test'])}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
 
 
 def _explore(options: argparse.Namespace) -> None:
@@ -114,13 +113,16 @@ def _told(name: str) -> dict:
         bar.update()
 
     def epoch_end(moment) -> None:
-        train, test = moment.history.last("train"), moment.history.last("test")
-        line = f"{name} epoch {moment.epoch + 1}/{moment.epochs}  train loss {train['loss']:.5f}"
-        tqdm.write(f"{line}  test loss {test['loss']:.5f}", file=sys.stdout)
+        rows = (f"{split} {_terms(moment.history.last(split))}" for split in ("train", "test"))
+        tqdm.write(f"{name} epoch {moment.epoch + 1}/{moment.epochs}  {'  '.join(rows)}", file=sys.stdout)
         if moment.epoch + 1 == moment.epochs:
             bar.close()
 
     return {"on_batch_end": (batch_end,), "on_epoch_end": (epoch_end,)}
+
+
+def _terms(row: dict) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {row[name]:.5g}" for name in row if name not in ("epoch", "split"))
 
 
 def _device(name: str) -> str:

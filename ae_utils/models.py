@@ -145,3 +145,31 @@ class Judge(nn.Module):
     def forward(self, x: Tensor, label: Tensor | None = None) -> Judgement:
         features = self.body(x)
         return Judgement(self.head(features), features)
+
+
+class Generator(nn.Module):
+    """Draws an image from noise: z (batch, latent_dim) from N(0, I) → images in [0, 1] (Goodfellow et al. 2014)."""
+
+    def __init__(self, decoder: nn.Module, latent_dim: int):
+        super().__init__()
+        self.decoder, self.latent_dim, self.to_image = decoder, latent_dim, nn.Sigmoid()
+
+    @takes_codes
+    def forward(self, z: Tensor) -> Tensor:
+        return self.to_image(self.decoder(z))
+
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """The same by the name that every model has for it."""
+        return self(z)
+
+
+class Discriminator(nn.Module):
+    """Tells real images from fake ones: (batch, 1, 28, 28) → logits (batch,), positive for "real"."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    @takes_images
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x).squeeze(1)

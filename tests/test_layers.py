@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "ae_utils"
 FLOORS = (
     {"files"},
     {"data", "networks", "losses", "training", "checkpoint", "embedding", "plots"},
-    {"models", "metrics", "widgets"},
+    {"models", "metrics", "widgets", "adversarial"},
     {"checks"},
     {"recipes"},
     {"scoreboard", "__main__"},

@@ -2,10 +2,12 @@
 
 import difflib
 
-from ae_utils.recipes import convolutional, linear, variational
+from ae_utils.recipes import adversarial, convolutional, linear, variational
 from ae_utils.recipes.recipe import Recipe
 
-RECIPES = {recipe.name: recipe for lesson in (linear, convolutional, variational) for recipe in lesson.RECIPES}
+RECIPES = {
+    recipe.name: recipe for lesson in (linear, convolutional, variational, adversarial) for recipe in lesson.RECIPES
+}
 
 
 def find(name: str) -> Recipe:

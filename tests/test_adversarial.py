@@ -1,0 +1,150 @@
+"""Two players: each learns from its own loss, and leaves the other alone."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ae_utils.data.images import Batches
+from ae_utils.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from ae_utils.metrics.generation import (
+    classes_reached,
+    confident_share,
+    judged,
+    label_entropy,
+    label_shares,
+    nearest_distance,
+)
+from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.recipes.trained import trained
+from ae_utils.training import Diverged, History, fit
+
+
+@pytest.fixture(params=["gan", "gan-conv"])
+def step(request):
+    recipe = RECIPES[request.param]
+    torch.manual_seed(0)
+    return recipe.step(recipe, recipe.build())
+
+
+def weights(player):
+    return torch.cat([parameter.detach().flatten() for parameter in player.parameters()])
+
+
+def test_losses_are_cross_entropies():
+    real, fake = torch.randn(20), torch.randn(20)
+    entropy = nn.BCEWithLogitsLoss()
+    expected = entropy(real, torch.ones(20)) + entropy(fake, torch.zeros(20))
+    assert discriminator_loss(real, fake) == pytest.approx(expected.item(), rel=1e-6)
+    assert generator_loss(fake) == pytest.approx(entropy(fake, torch.ones(20)).item(), rel=1e-6)
+    assert discriminator_loss(torch.zeros(5), torch.zeros(5)) == pytest.approx(2 * math.log(2))
+
+
+def test_the_generator_hears_most_where_its_fakes_are_bad():
+    logit = torch.tensor([-8.0], requires_grad=True)
+    generator_loss(logit).backward()
+    saturating = torch.sigmoid(logit.detach())  # |d log(1 - D) / d logit|
+    assert abs(logit.grad) > 0.99 > 100 * saturating
+
+
+def test_gradient_penalty_is_the_slope_squared():
+    x = torch.rand(6, 1, 28, 28, requires_grad=True)
+    slope = torch.randn(28 * 28)
+    penalty = gradient_penalty(x.flatten(1) @ slope, x)
+    assert penalty.item() == pytest.approx(slope.square().sum().item(), rel=1e-5)
+
+
+def test_each_update_leaves_the_other_player_alone(step, train):
+    z = torch.randn(32, 64)
+    generator, discriminator = weights(step.generator), weights(step.discriminator)
+    step.update_discriminator(train.x[:32], step.generator(z).detach())
+    assert torch.equal(weights(step.generator), generator)
+    assert not torch.equal(weights(step.discriminator), discriminator)
+    discriminator = weights(step.discriminator)
+    step.update_generator(step.generator(z))
+    assert torch.equal(weights(step.discriminator), discriminator)
+    assert not torch.equal(weights(step.generator), generator)
+
+
+def test_both_losses_go_through_the_same_loop(step, train, test):
+    history = fit(step, Batches(train[:320], 32), Batches(test, 100), epochs=2, seed=0).frame()
+    assert list(history.columns) == ["epoch", "split", "discriminator_loss", "generator_loss"]
+    assert history.notna().all().all()
+
+
+def test_the_picture_maker_is_the_average_of_the_generators_weights(step, train):
+    seen = []
+
+    def remember(moment):
+        seen.append(weights(step.generator))
+
+    fit(step, Batches(train[:96], 32), epochs=1, seed=0, on_batch_end=(remember,))
+    average = seen[0]
+    for later in seen[1:]:
+        average = 0.999 * average + 0.001 * later
+    assert torch.allclose(weights(step.model), average, atol=1e-6)
+
+
+def test_statistics_belong_to_the_averaged_weights(step, train):
+    """Fresh codes give the same pictures with the batch's own statistics as with the stored ones."""
+    fit(step, Batches(train[:640], 32), epochs=1, seed=0)
+    z = torch.randn(2000, 64)
+    with torch.no_grad():
+        stored = step.model(z)
+        own = step.model.train()(z)
+    step.model.eval()
+    assert (stored - own).abs().mean() < 0.01
+
+
+def test_stopped_and_resumed_gives_the_bits_of_never_stopped(step, train):
+    recipe = RECIPES["gan"] if step.generator.decoder[0].out_features == 256 else RECIPES["gan-conv"]
+    kept = {}
+
+    def keep(moment):
+        if moment.epoch == 0:
+            kept.update(torch.load(_saved(step.state_dict()), weights_only=True), rows=list(moment.history.rows))
+
+    fit(step, Batches(train[:320], 32, shuffle=True), epochs=2, seed=0, on_epoch_end=(keep,))
+    resumed = recipe.step(recipe, recipe.build())
+    rows = kept.pop("rows")
+    resumed.load_state_dict(kept)
+    fit(resumed, Batches(train[:320], 32, shuffle=True), epochs=2, seed=0, history=History(rows))
+    for player in ("generator", "discriminator", "model"):
+        assert torch.equal(weights(getattr(resumed, player)), weights(getattr(step, player)))
+
+
+def _saved(content):
+    import io
+
+    file = io.BytesIO()
+    torch.save(content, file)
+    file.seek(0)
+    return file
+
+
+def test_divergence_stops_with_a_sentence(step, train):
+    with torch.no_grad():
+        next(step.generator.parameters()).fill_(torch.nan)
+    with pytest.raises(Diverged, match=r"the discriminator's loss became nan in epoch 1, batch 1; try a lower"):
+        fit(step, Batches(train[:64], 32), epochs=1, seed=0)
+
+
+def test_real_digits_cover_all_classes_clearly(test):
+    probabilities = judged(trained("judge"), test.x)
+    assert classes_reached(probabilities) == 10
+    assert 2.25 < label_entropy(probabilities) < math.log(10)
+    assert confident_share(probabilities) > 0.9
+    assert label_shares(probabilities).sum() == pytest.approx(1)
+
+
+def test_a_collapsed_generator_is_seen(test):
+    probabilities = judged(trained("judge"), test.x[:1].expand(100, -1, -1, -1))
+    assert classes_reached(probabilities) == 1
+    assert label_entropy(probabilities) == 0
+
+
+def test_nearest_distance_finds_copies(train, test):
+    assert nearest_distance(train.x[:5], train.x).max() < 0.02
+    expected = (test.x[0] - train.x).square().flatten(1).sum(1).sqrt().min()
+    assert nearest_distance(test.x[:1], train.x).item() == pytest.approx(expected.item(), rel=1e-4)
