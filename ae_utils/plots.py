@@ -19,7 +19,7 @@ DIGIT_COLOURS = (
     "#D55E00", "#8B8000", "#000000", "#882255", "#999999",
 )  # fmt: skip
 SIZE = 11  # points
-TERM_NAMES = {"loss": "loss", "kl": "KL"}
+TERM_NAMES = {"loss": "loss", "kl": "KL", "l1": "L1", "jacobian": "squared Jacobian"}
 GREY = {"cmap": "gray", "interpolation": "nearest"}  # black is low, white is high
 SIGNED = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
 
