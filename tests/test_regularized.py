@@ -21,6 +21,7 @@ from ae_utils.losses.regularized import (
 )
 from ae_utils.models import Autoencoder
 from ae_utils.networks import dense_decoder, dense_encoder
+from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import GradientStep, adam, evaluate, fit
 
 UNITS = 12
@@ -169,3 +170,42 @@ def test_evaluation_says_the_same_each_time_and_draws_nothing(name, test):
     assert torch.equal(torch.get_rng_state(), state)
     assert evaluate(step, Batches(test, 100)) == first
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("name", ["sparse-l1", "sparse-kl", "denoising", "contractive", "denoising-fast"])
+def test_the_code_of_every_recipe_is_wider_than_the_image(name, test):
+    answer = RECIPES[name].build()(test.x[:3])
+    assert answer.z.shape == (3, RECIPES[name].settings["latent_dim"]) and answer.z.shape[1] > 784
+    assert answer.x_hat.min() >= 0 and answer.x_hat.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["sparse-l1", "sparse-kl", "denoising", "contractive"])
+def test_the_faithful_recipes_train_as_published(name):
+    recipe = RECIPES[name]
+    options = recipe.step(recipe, recipe.build()).optimizer.param_groups[0]
+    assert (options["lr"], options["weight_decay"], recipe.batch_size) == (1e-3, 1e-5, 64)
+
+
+@pytest.mark.parametrize("name", ["denoising", "denoising-fast"])
+def test_denoising_recipes_report_the_noisy_and_the_denoised_images(name, test):
+    recipe = RECIPES[name]
+    report = recipe.evaluate(recipe.build(), test[:100])
+    assert report["gaussian_noisy_psnr"] == pytest.approx(9.4, abs=0.2)
+    assert report["salt_and_pepper_noisy_psnr"] == pytest.approx(10.2, abs=0.3)
+    assert set(report) == {
+        f"{noise}_{state}_{metric}"
+        for noise in ("gaussian", "salt_and_pepper")
+        for state in ("noisy", "denoised")
+        for metric in ("psnr", "ssim")
+    }
+
+
+@pytest.mark.parametrize("name", ["sparse-l1", "sparse-kl", "contractive"])
+def test_the_other_recipes_report_what_became_of_the_code(name, test):
+    report = RECIPES[name].evaluate(RECIPES[name].build(), test[:100])
+    assert {"mse", "psnr", "ssim", "active_share", "sensitivity"} == set(report)
+
+
+def test_denoiser_refuses_another_code():
+    with pytest.raises(ValueError, match="latent_dim 1568"):
+        RECIPES["denoising-fast"].build(latent_dim=64)

@@ -2,12 +2,11 @@
 
 import difflib
 
-from ae_utils.recipes import adversarial, convolutional, linear, variational
+from ae_utils.recipes import adversarial, convolutional, linear, regularized, variational
 from ae_utils.recipes.recipe import Recipe
 
-RECIPES = {
-    recipe.name: recipe for lesson in (linear, convolutional, variational, adversarial) for recipe in lesson.RECIPES
-}
+LESSONS = (linear, convolutional, regularized, variational, adversarial)
+RECIPES = {recipe.name: recipe for lesson in LESSONS for recipe in lesson.RECIPES}
 
 
 def find(name: str) -> Recipe:

@@ -1,0 +1,125 @@
+"""Systems 8–10: sparse, denoising and contractive autoencoders, whose code is wider than the image."""
+
+from functools import partial
+
+from matplotlib.figure import Figure
+from torch import nn
+
+from ae_utils import plots
+from ae_utils.data.images import Images
+from ae_utils.data.noise import corrupted, either, gaussian, salt_and_pepper
+from ae_utils.losses.regularized import contractive, denoising, sparse_kl, sparse_l1
+from ae_utils.metrics.codes import active_share, codes, sensitivity
+from ae_utils.metrics.images import psnr, reconstruct, reconstruction_quality, ssim
+from ae_utils.models import Autoencoder
+from ae_utils.networks import dense_decoder, dense_encoder, shuffle_decoder, strided
+from ae_utils.recipes.recipe import Recipe
+from ae_utils.training import adam, one_cycle
+
+NOISES = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
+
+
+def wide(latent_dim: int, activation: type[nn.Module] = nn.ReLU) -> Autoencoder:
+    """784 → latent_dim → 784, an activation on the code, Sigmoid on the pixels.
+
+    Published without a width: here more numbers than the image has, so that only the penalty forbids to copy.
+    """
+    encoder = dense_encoder((latent_dim,)).append(activation())
+    return Autoencoder(encoder, dense_decoder((latent_dim,)), latent_dim)
+
+
+def denoiser(latent_dim: int, width: int) -> Autoencoder:
+    """Two convolutions to 32 × 7 × 7 numbers, twice as many as pixels; two linear layers and two convolutions back.
+
+    Raises ``ValueError`` for another ``latent_dim`` than these 1,568.
+    """
+    if latent_dim != 32 * 7 * 7:
+        raise ValueError(f"denoiser expects latent_dim {32 * 7 * 7}, which is 32 × 7 × 7, but got {latent_dim}.")
+    encoder = nn.Sequential(*strided((1, 16, 32), (4, 4)), nn.Flatten())
+    return Autoencoder(encoder, shuffle_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
+
+
+def code_quality(model: nn.Module, test: Images) -> dict[str, float]:
+    """Quality of the reconstructions, share of active units (above a tenth), and sensitivity of the code."""
+    return {
+        **reconstruction_quality(model, test),
+        "active_share": active_share(codes(model, test), threshold=0.1),
+        "sensitivity": sensitivity(model, test),
+    }
+
+
+def denoising_quality(model: nn.Module, test: Images) -> dict[str, float]:
+    """PSNR (dB) and SSIM of noisy test images and of what the model makes of them, for each of ``NOISES``."""
+    report = {}
+    for name, corrupt in NOISES.items():
+        damaged = corrupted(test, corrupt)
+        for state, images in (("noisy", damaged.x), ("denoised", reconstruct(model, damaged))):
+            for metric in (psnr, ssim):
+                report[f"{name}_{state}_{metric.__name__}"] = float(metric(images, test.target).double().mean())
+    return report
+
+
+def denoised(model: nn.Module, test: Images, title: str) -> Figure:
+    """Nine test digits noisy, denoised and clean, in three rows; the noise is gaussian."""
+    shown = corrupted(test[:9], gaussian)
+    device = next(model.parameters()).device
+    x_hat = reconstruct(model, shown.to(device)).cpu()
+    return plots.image_rows((shown.x, x_hat, shown.target), ("noisy", "denoised", "clean"), title=title)
+
+
+RECIPES = (
+    Recipe(
+        "sparse-l1",
+        "1,024 numbers, most of them 0: L1 penalty on the code",
+        wide,
+        settings={"latent_dim": 1024},
+        objective=partial(sparse_l1, weight=0.02),
+        epochs=10,
+        system=8,
+        evaluate=code_quality,
+    ),
+    Recipe(
+        "sparse-kl",
+        "1,024 numbers, each at work for a few images: KL to a target activation",
+        partial(wide, activation=nn.Sigmoid),
+        settings={"latent_dim": 1024},
+        objective=partial(sparse_kl, weight=0.05, rho=0.05),
+        epochs=10,
+        system=8,
+        evaluate=code_quality,
+    ),
+    Recipe(
+        "denoising",
+        "1,024 numbers, from noisy images to clean ones",
+        wide,
+        settings={"latent_dim": 1024},
+        objective=partial(denoising, corrupt=gaussian),
+        epochs=10,
+        system=9,
+        evaluate=denoising_quality,
+        pictures=(denoised,),
+    ),
+    Recipe(
+        "contractive",
+        "1,024 numbers that hardly move with the image: the Jacobian as penalty",
+        partial(wide, activation=nn.Sigmoid),
+        settings={"latent_dim": 1024},
+        objective=partial(contractive, weight=0.1),
+        epochs=10,
+        system=10,
+        evaluate=code_quality,
+    ),
+    Recipe(
+        "denoising-fast",
+        "convolutions against two kinds of noise, squared and absolute error, one-cycle",
+        denoiser,
+        settings={"latent_dim": 1568, "width": 512},
+        objective=partial(denoising, corrupt=partial(either, corruptions=(gaussian, salt_and_pepper)), absolute=0.2),
+        optimizer=partial(adam, lr=5e-3),
+        schedule=one_cycle,
+        batch_size=128,
+        epochs=2,
+        evaluate=denoising_quality,
+        pictures=(denoised,),
+    ),
+)
