@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -11,15 +11,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; when the block ends it is flushed to disk and renamed into place.
 
     A reader sees the previous file or the new one, never half of either; when the block raises, or the process
-    dies, the previous one stays. Missing folders are made.
+    dies, the previous one stays. Missing folders are made. Raises ``OSError`` with one sentence when there is no
+    writing (a full disk, a read-only folder).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         with open(beside, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0].rstrip(".")
+        raise OSError(f"{path} cannot be written ({reason}); what stood there before is kept.") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that has turned read-only
+            beside.unlink(missing_ok=True)

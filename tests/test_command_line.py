@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ae_utils import checkpoint
+from ae_utils.__main__ import main
 from ae_utils.data.table import to_csv
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.run import load_model
@@ -43,7 +44,7 @@ def test_training_leaves_everything_in_its_folder(tmp_path):
     printed = train(tmp_path, "--epochs", 5)
     assert [f"epoch {epoch}/5  train loss" in printed for epoch in range(1, 6)] == [True] * 5
     folder = tmp_path / "runs" / "linear-3d"
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "checkpoint.pt", "codes.png", "history.csv", "loss.png", "metrics.json",
         "reconstructions_epoch_004.png", "reconstructions_epoch_005.png",
     ]  # fmt: skip
@@ -92,7 +93,14 @@ def test_own_csv_is_trained_on(tmp_path, test):
     assert (report["training_images"], report["test_images"]) == (60, 10)
 
 
-def test_wrong_wishes_get_one_sentence(tmp_path):
+def exit_code(arguments):
+    try:
+        return main(list(arguments))
+    except SystemExit as error:  # argparse's own
+        return error.code
+
+
+def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     (tmp_path / "bad.csv").write_text("label,pixel0\n3,0\n")
     wrong = {
@@ -107,23 +115,21 @@ def test_wrong_wishes_get_one_sentence(tmp_path):
     }
     if not torch.cuda.is_available():
         wrong["train", "linear-3d", "--device", "cuda"] = "this machine has none that torch can use"
+    monkeypatch.chdir(tmp_path)
     for arguments, sentence in wrong.items():
-        done = ae_utils(*arguments, folder=tmp_path)
-        assert done.returncode == 2, arguments
-        assert sentence in done.stderr.splitlines()[-1], done.stderr
-        assert "Traceback" not in done.stderr
+        assert exit_code(arguments) == 2, arguments
+        assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_resuming_something_else_is_refused(tmp_path):
-    train(tmp_path, "--epochs", 1)
-    folder = tmp_path / "runs" / "linear-3d"
-    done = ae_utils("train", "linear-3d", "--images", 600, "--epochs", 2, "--resume", folder=tmp_path)
-    assert done.returncode == 2
-    assert "was trained with epochs 1, not 2" in done.stderr
-    folder.rename(tmp_path / "runs" / "vanilla")
-    done = ae_utils("train", "vanilla", "--images", 600, "--epochs", 1, "--resume", folder=tmp_path)
-    assert done.returncode == 2
-    assert "holds linear-3d, not vanilla" in done.stderr
+def test_resuming_something_else_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    short = ("train", "linear-3d", "--images", "600", "--quiet")
+    assert exit_code((*short, "--epochs", "1")) == 0
+    assert exit_code((*short, "--epochs", "2", "--resume")) == 2
+    assert "was trained with epochs 1, not 2" in capsys.readouterr().err
+    (tmp_path / "runs" / "linear-3d").rename(tmp_path / "runs" / "vanilla")
+    assert exit_code(("train", "vanilla", "--images", "600", "--epochs", "1", "--resume")) == 2
+    assert "holds linear-3d, not vanilla" in capsys.readouterr().err
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
@@ -134,3 +140,29 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     checkpoint.save(path, content)
     with pytest.raises(checkpoint.CheckpointError, match=r"checkpoint\.pt holds weights of another architecture"):
         load_model(path.parent)
+
+
+def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
+    from filelock import FileLock
+
+    folder = tmp_path / "runs" / "linear-3d"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        done = ae_utils("train", "linear-3d", "--images", 600, "--epochs", 1, folder=tmp_path)
+    assert done.returncode == 2
+    assert "is in use by another training; wait, or name another --out" in done.stderr
+
+
+def test_a_killed_training_resumes_with_the_same_bits_and_leaves_no_lock(tmp_path):
+    options = ("--images", "3000", "--epochs", "6", "--seed", "2")
+    command = [sys.executable, "-m", "ae_utils", "train", "linear-5d", *options, "--out", "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "epoch 3/6" in line:
+            process.kill()
+            break
+    process.wait()
+    for out, more in (("killed", ["--resume"]), ("whole", [])):
+        done = ae_utils("train", "linear-5d", *options, "--out", out, *more, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert same(weights(tmp_path / "killed" / "linear-5d"), weights(tmp_path / "whole" / "linear-5d"))

@@ -152,7 +152,7 @@ def test_the_page_is_one_file_that_fetches_nothing(tmp_path):
 def test_a_page_that_cannot_be_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="cannot run in a page: GELU is not a layer"):
         write_page(tmp_path / "page.html", decoder(2, nn.GELU()), 2)
-    with pytest.raises(ValueError, match="cannot be written"):
+    with pytest.raises(OSError, match="cannot be written"):
         write_page(tmp_path, decoder(), 2)
     assert list(tmp_path.iterdir()) == []
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 from ae_utils import checkpoint, plots
@@ -52,6 +53,13 @@ class Run:
         written, ``training.Diverged`` when the loss is no number.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):  # the system lets go of it when the process dies
+                return self._train()
+        except Timeout:
+            raise ValueError(f"{self.folder} is in use by another training; wait, or name another --out.") from None
+
+    def _train(self) -> dict:
         torch.manual_seed(self.seed)
         step, history = self.recipe.step(self.recipe, self.recipe.build().to(self.device)), History()
         if self.resume:

@@ -29,8 +29,8 @@ def write_page(
     """Write the explorer of a decoder as one html file and return its path; the arguments are ``LatentExplorer``'s.
 
     The file is written beside its place and then renamed, so that no half of it is ever seen. Raises ``ValueError``
-    for arguments that do not fit together, for a decoder that the page cannot run (with the reason), and for a place
-    that cannot be written.
+    for arguments that do not fit together and for a decoder that the page cannot run (with the reason), ``OSError``
+    for a place that cannot be written.
     """
     scene = Scene(decoder, latent_dim, codes, labels, tuple(label_choices or ()), spread)
     try:
@@ -44,11 +44,8 @@ def write_page(
         # "<" is written as an escape, because "</script>" would end the element that holds the data
         scene=json.dumps(drawn, default=_text).replace("<", "\\u003c"),
     )
-    try:
-        with whole_file(path) as beside:
-            beside.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}.") from None
+    with whole_file(path) as beside:
+        beside.write_text(page, encoding="utf-8")
     return Path(path)
 
 
