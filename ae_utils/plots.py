@@ -32,7 +32,7 @@ def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str
     if titles and len(titles) != len(rows):
         raise ValueError(f"image_rows expects {len(rows)} titles, one for each row, but got {len(titles)}.")
     columns = max(len(row) for row in rows)
-    margin = max((len(name) for name in titles), default=0) * SIZE * 0.0088  # inches
+    margin = (max(len(name) for name in titles) * SIZE * 0.0088 + 0.1) if titles else 0.0  # inches
     head = 0.4 if title else 0.0
     width, height = columns * scale + margin, len(rows) * scale + head
     figure, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False)
