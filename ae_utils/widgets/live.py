@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 
@@ -57,7 +58,9 @@ class LivePlot:
         """An empty figure with a panel for each term."""
         self._batches, self._terms = [], {name: [] for name in moment.terms}
         self._sums, self._count, self._done, self._handle, self._next = {}, 0, False, None, 0.0
-        self.figure = Figure(figsize=(max(5.0, 4.0 * len(moment.terms)), 3.3), layout="constrained")
+        width, height = max(5.0, 4.0 * len(moment.terms)), 3.3
+        self.figure = Figure(figsize=(width, height))
+        self.figure.subplots_adjust(0.75 / width, 0.55 / height, 1 - 0.15 / width, 1 - 0.4 / height, wspace=0.28)
         self._lines = {}
         for name, axis in zip(moment.terms, self.figure.subplots(1, len(moment.terms), squeeze=False)[0], strict=True):
             axis.set(xlabel="epoch", ylabel=plots.TERM_NAMES.get(name, name.replace("_", " ")))
@@ -90,8 +93,14 @@ class LivePlot:
 
     @staticmethod
     def _fit_axis(axis) -> None:
+        """Show everything but the steep start: a tenth of the pale line, which would flatten the rest."""
+        batches, *means = (line.get_ydata() for line in axis.lines)
+        values = np.concatenate([batches[len(batches) // 10 :], *means])
+        if len(values):
+            margin = 0.05 * np.ptp(values) or 0.05 * abs(values[0]) or 0.05
+            axis.set_ylim(values.min() - margin, values.max() + margin)
         axis.relim()
-        axis.autoscale_view()
+        axis.autoscale_view(scaley=False)
         if axis.get_legend_handles_labels()[0]:
             axis.legend()
 

@@ -1,13 +1,17 @@
 """The explorer in JupyterLab: sliders, their keys, the kernel that follows, and what is left when it is gone."""
 
+import contextlib
 import json
+import re
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
 from lab import Notebook, jupyterlab
 from pictures import PIXELS, TWO_FRAMES, assert_same, quiet_tab
 
+LESSONS = Path(__file__).parents[2] / "notebooks"
 CELLS = (
     """\
 import torch
@@ -48,22 +52,38 @@ SHAKE = """async (root) => {  // 500 events on sliders, pad, selects and buttons
 }"""
 
 
+def shortened(lesson):
+    """A lesson's cells up to its last explorer; each training is one epoch of 4,000 images."""
+    notebook = nbformat.read(LESSONS / lesson, 4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    end = max(i for i, cell in enumerate(cells) if "\nLatentExplorer(" in cell.source)
+    for cell in cells:
+        if "settings" in cell.metadata.get("tags", ()):
+            cell.source = re.sub(r"^(epochs\w*) = \d+", r"\1 = 1", cell.source, flags=re.MULTILINE)
+    return [cell.source.replace('mnist("train")', 'mnist("train")[:4000]') for cell in cells[: end + 1]]
+
+
 @pytest.fixture(scope="module")
-def addresses(browser, tmp_path_factory):
-    """A running JupyterLab on a folder with a small notebook."""
+def opened(browser, tmp_path_factory):
+    """A running JupyterLab, as a function that opens a notebook made of some cells, in a tab of its own."""
     folder, home = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("jupyter")
-    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # without it Jupyter asks for one
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "sliders.ipynb")
+    dead = "Could not send widget sync message"  # Jupyter's own word on a widget without a kernel
+
+    @contextlib.contextmanager
+    def opened(name, sources):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / name)
+        with quiet_tab(browser, allowed=dead, viewport={"width": 1200, "height": 1400}) as tab:
+            yield Notebook(tab, addresses(name))
+
     with jupyterlab(folder, home) as addresses:
-        yield addresses
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def notebook(browser, addresses):
-    dead = "Could not send widget sync message"  # Jupyter's own word on a widget without a kernel
-    with quiet_tab(browser, allowed=dead, viewport={"width": 1200, "height": 1400}) as tab:
-        notebook = Notebook(tab, addresses("sliders.ipynb"))
+def notebook(opened):
+    with opened("sliders.ipynb", CELLS) as notebook:
         notebook.run_all()
         yield notebook
 
@@ -85,18 +105,26 @@ class Explorer:
         return self.root.locator(".picture").evaluate(PIXELS)
 
     def kernel(self, expression):
-        return json.loads(self.notebook.python(f"print({self.name}.{expression})"))
+        return json.loads(self.notebook.python(f"import json; print(json.dumps({self.name}.{expression}))"))
 
-    def wait_for(self, expression, patience=5):
-        """Until something is true in the kernel, which hears of a move a little later than the page."""
+    def agree(self, patience=5):
+        """The picture, which must be the kernel's as soon as each has heard of the other's last move."""
         end = time.monotonic() + patience
-        while self.notebook.python(f"print({expression})").strip() != "True":
-            assert time.monotonic() < end, f"the kernel never saw {expression}"
+        while True:
+            picture = self.picture()
+            try:
+                assert_same(picture, self.kernel("picture().flatten().tolist()"))
+                return picture
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
 
     def drag(self, name, share):
-        """Drag a slider's handle from the middle to the left by a share of its width."""
-        mouse, box = self.notebook.tab.mouse, self.slider(name).bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        """Drag a slider's handle by a share of its width."""
+        mouse, slider = self.notebook.tab.mouse, self.slider(name)
+        box, place = slider.bounding_box(), slider.evaluate("s => (s.value - s.min) / (s.max - s.min)")
+        handle = 16  # pixels
+        x, y = box["x"] + handle / 2 + place * (box["width"] - handle), box["y"] + box["height"] / 2
         mouse.move(x, y)
         mouse.down()
         mouse.move(x + share * box["width"], y, steps=10)
@@ -105,39 +133,33 @@ class Explorer:
 
 def test_a_decoder_that_the_page_cannot_run_is_run_by_the_kernel(notebook):
     explorer = Explorer(notebook, "by_kernel", 1)
+    before = explorer.agree()
     explorer.drag("z₁", -0.25)
-    explorer.wait_for("by_kernel.z[0] < -1")
-    assert_same(explorer.picture(), explorer.kernel("picture().flatten().tolist()"))
+    assert explorer.agree() != before
 
 
 @pytest.mark.parametrize("name, place", [("explorer", 0), ("by_kernel", 1)])
 def test_five_hundred_events_leave_page_and_kernel_agreed(name, place, notebook):
     explorer = Explorer(notebook, name, place)
     explorer.root.evaluate(SHAKE)
-    notebook.tab.wait_for_timeout(500)
-    assert_same(explorer.picture(), explorer.kernel("picture().flatten().tolist()"))
+    explorer.agree()
 
 
 def test_sliders_follow_mouse_keys_and_python(notebook):
     explorer = Explorer(notebook, "explorer", 0)
-    pictures = [explorer.picture()]
-    assert_same(pictures[0], explorer.kernel("picture().flatten().tolist()"))
-
+    pictures, z = [explorer.agree()], explorer.kernel("z")
     explorer.drag("z₁", -0.25)
-    pictures.append(explorer.picture())
-    explorer.wait_for("explorer.z[0] < -1")
+    pictures.append(explorer.agree())
+    assert explorer.kernel("z")[0] < z[0] - 1
     explorer.slider("z₂").focus()
-    before = explorer.kernel("z[1]")
     for _ in range(5):
         notebook.tab.keyboard.press("ArrowRight")
-    pictures.append(explorer.picture())
-    explorer.wait_for(f"explorer.z[1] > {before + 0.1}")
-    assert_same(pictures[-1], explorer.kernel("picture().flatten().tolist()"))
-
+    pictures.append(explorer.agree())
+    assert explorer.kernel("z")[1] > z[1] + 0.1
     notebook.python("explorer.z = [1.0, -1.0, 0.5]")
-    pictures.append(explorer.picture())
-    assert_same(pictures[-1], explorer.kernel("picture([1.0, -1.0, 0.5]).flatten().tolist()"))
-    assert len({tuple(picture) for picture in pictures}) == len(pictures)
+    pictures.append(explorer.agree())
+    assert explorer.kernel("z") == [1.0, -1.0, 0.5]
+    assert len({tuple(picture) for picture in pictures}) == 4
 
 
 def test_sliders_outlive_the_kernel(notebook):
@@ -151,3 +173,17 @@ def test_sliders_outlive_the_kernel(notebook):
     assert len({tuple(picture) for picture in (before, dragged, explorer.picture())}) == 3
     by_kernel.drag("z₃", 0.25)
     assert "kernel is gone" in by_kernel.root.get_by_role("status").text_content()
+
+
+@pytest.mark.parametrize("lesson", sorted(path.name for path in LESSONS.glob("01_*.ipynb")))
+def test_a_lessons_sliders_show_what_its_decoder_gives(lesson, opened):
+    with opened(lesson, shortened(lesson)) as notebook:
+        notebook.run_all(patience=300)
+        notebook.python("explorer = Out[max(Out)]")  # what the last cell shows
+        explorer = Explorer(notebook, "explorer", 0)
+        pictures = [explorer.agree()]
+        explorer.drag("z₁", 0.25)
+        pictures.append(explorer.agree())
+        explorer.slider("z₂").press("PageUp")
+        pictures.append(explorer.agree())
+        assert len({tuple(picture) for picture in pictures}) == 3
