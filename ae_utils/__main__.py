@@ -32,12 +32,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=_positive, help="instead of the recipe's number")
     train.add_argument("--images", type=_positive, help="train on the first N images only")
     train.add_argument("--seed", type=_seed, default=0)
-    train.add_argument("--data", type=Path, metavar="PATH", help="a CSV of images instead of MNIST")
+    train.add_argument("--data", type=Path, metavar="PATH", help="your own images: a CSV; for altered-… PNG folders")
     train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     train.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="results go to DIR/NAME")
     train.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     train.add_argument("--quiet", action="store_true", help="no progress bar, no line for each epoch")
     train.set_defaults(run=_train)
+    altered = commands.add_parser("altered", help="make altered MNIST").add_subparsers(required=True, metavar="write")
+    write = altered.add_parser("write", help="write the folders clean and aug of PNGs")
+    write.add_argument("folder", type=Path)
+    write.add_argument("--images", type=_positive, help="of the first N training images only")
+    write.add_argument("--versions", type=_positive, default=3, help="altered versions of each image (3)")
+    write.add_argument("--seed", type=_seed, default=0)
+    write.set_defaults(run=_write_altered)
     explore = commands.add_parser("explore", help="write a page with sliders for a trained model")
     explore.add_argument("folder", type=Path, help="a folder that `train` wrote, such as runs/linear-3d")
     explore.add_argument("--html", type=Path, default=Path("explorer.html"), metavar="FILE", help="the page to write")
@@ -90,14 +97,25 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _explore(options: argparse.Namespace) -> None:
-    from ae_utils.recipes.run import codes_of, load_model
+    from ae_utils.metrics.codes import codes
+    from ae_utils.recipes.run import load_model
     from ae_utils.widgets.page import write_page
 
     recipe, model = load_model(options.folder)
     test = recipe.images()[1][:2000]
-    codes = codes_of(model, test.signed() if recipe.signed else test)
-    page = write_page(options.html, model, codes=codes, labels=test.label, title=recipe.name)
+    page = write_page(options.html, model, codes=codes(model, test), labels=test.label, title=recipe.name)
     print(f"{page}: open it in any browser; it needs no server and no network")
+
+
+def _write_altered(options: argparse.Namespace) -> None:
+    from ae_utils.data.altered import ALTERATIONS, altered
+    from ae_utils.data.folders import write_folders
+    from ae_utils.data.mnist import mnist
+
+    clean = mnist("train")[: options.images]
+    made = altered(clean, versions=options.versions, seed=options.seed)
+    write_folders(clean, made, options.folder, tuple(ALTERATIONS))
+    print(f"{options.folder}: {len(clean):,} clean and {len(made.source):,} altered images")
 
 
 def _told(name: str) -> dict:

@@ -127,6 +127,34 @@ class VAE(nn.Module):
         return self.to_image(self.logits(z, label))
 
 
+class CVAE(VAE):
+    """A VAE whose encoder and decoder are also told the label, as ten numbers of which one is 1 (Sohn et al. 2015).
+
+    The encoder is ``body``, then ``head`` on its features and the label; the decoder works on ``cat(z, one_hot)``.
+    Raises ``ValueError`` without labels, or for one that is no digit.
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module, decoder: nn.Module, latent_dim: int):
+        super().__init__(nn.ModuleDict({"body": body, "head": head}), decoder, latent_dim)
+
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        features = torch.cat((self.encoder["body"](x), one_hot(label, len(x))), 1)
+        mu, logvar = self.encoder["head"](features).chunk(2, dim=1)
+        return mu, logvar
+
+    def logits(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.decoder(torch.cat((z, one_hot(label, len(z))), 1))
+
+
+def one_hot(label: Tensor | None, count: int) -> Tensor:
+    """Labels (count,) → (count, 10) with a 1 at each label; a sentence for what is no label."""
+    if label is None:
+        raise ValueError("this model is conditional: give it a label, an int64 tensor with one digit for each image.")
+    if label.shape != (count,) or label.dtype != torch.int64 or (count and not 0 <= label.min() <= label.max() <= 9):
+        raise ValueError(f"expected {count} labels 0–9 as int64, but got {label.dtype} of shape {tuple(label.shape)}.")
+    return nn.functional.one_hot(label, 10).float()
+
+
 class Judgement(NamedTuple):
     """What a ``Judge`` answers: ``logits`` (batch, 10) and the ``features`` (batch, feature_dim) they are read from."""
 

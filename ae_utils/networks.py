@@ -162,3 +162,58 @@ def shuffle_decoder(latent_dim: int, width: int, channels: int = 32) -> nn.Seque
         nn.Conv2d(channels // 2, 4, 3, padding=1),
         nn.PixelShuffle(2),  # 1 × 28 × 28
     )
+
+
+class Residual(nn.Module):
+    """Two convolutions with BatchNorm, and around both of them a shortcut (He, Zhang, Ren, Sun 2016).
+
+    ``resize`` is the first convolution: it may change the size of the picture or the number of channels; then a 1×1
+    convolution with the same geometry, on a picture brought to size, is the shortcut.
+    """
+
+    def __init__(self, resize: nn.Module, shortcut: nn.Module):
+        super().__init__()
+        channels = resize.out_channels
+        self.main = nn.Sequential(
+            resize,
+            nn.BatchNorm2d(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.shortcut, self.activation = shortcut, nn.SiLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.main(x) + self.shortcut(x))
+
+
+def residual_down(channels_in: int, channels: int) -> Residual:
+    """A residual block that halves height and width, rounding up."""
+    resize = nn.Conv2d(channels_in, channels, 3, stride=2, padding=1, bias=False)
+    shortcut = nn.Conv2d(channels_in, channels, 1, stride=2, bias=False)
+    return Residual(resize, nn.Sequential(shortcut, nn.BatchNorm2d(channels)))
+
+
+def residual_up(channels_in: int, channels: int, side: int) -> Residual:
+    """A residual block that grows its picture to ``side`` × ``side``, from half of it rounded up."""
+    resize = nn.ConvTranspose2d(channels_in, channels, 4 - side % 2, stride=2, padding=1, bias=False)
+    shortcut = (nn.Upsample(size=(side, side)), nn.Conv2d(channels_in, channels, 1, bias=False))
+    return Residual(resize, nn.Sequential(*shortcut, nn.BatchNorm2d(channels)))
+
+
+def residual_features(width: int) -> list[nn.Module]:
+    """28×28 → 14×14 → 7×7 → 4×4 with residual blocks, flattened to 16 × 4 width numbers."""
+    blocks = [residual_down(1, width), residual_down(width, 2 * width), residual_down(2 * width, 4 * width)]
+    return [*blocks, nn.Flatten()]
+
+
+def residual_decoder(inputs: int, width: int) -> nn.Sequential:
+    """``inputs`` numbers → 4×4 → 7×7 → 14×14 with residual blocks → logits (batch, 1, 28, 28) by a pixel shuffle."""
+    return nn.Sequential(
+        *hidden(inputs, 4 * width * 4 * 4),
+        nn.Unflatten(1, (4 * width, 4, 4)),
+        residual_up(4 * width, 2 * width, 7),
+        residual_up(2 * width, width, 14),
+        nn.Conv2d(width, 4, 3, padding=1),
+        nn.PixelShuffle(2),  # 1 × 28 × 28
+    )

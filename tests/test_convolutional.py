@@ -9,6 +9,8 @@ from ae_utils.metrics.images import mse, reconstruct
 from ae_utils.networks import conv_decoder, conv_encoder, normalized
 from ae_utils.plots import differences, feature_maps, filters
 from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.recipes.recipe import csv_images
+from ae_utils.recipes.recipe import csv_images
 from ae_utils.training import fit
 from ae_utils.widgets.program import program
 
@@ -62,7 +64,7 @@ def test_published_training(name, epochs, system):
     options = recipe.step(recipe, recipe.build()).optimizer.param_groups[0]
     assert (recipe.epochs, recipe.system, recipe.batch_size) == (epochs, system, 64)
     assert (options["lr"], options["weight_decay"]) == (1e-3, 1e-5)
-    assert recipe.from_csv == recipe.signed == (name == "conv-batchnorm")
+    assert (recipe.source is csv_images) == recipe.signed == (name == "conv-batchnorm")
 
 
 @pytest.mark.parametrize("name", NAMES)

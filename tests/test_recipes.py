@@ -8,6 +8,7 @@ from torch import nn
 from ae_utils.data.images import Batches
 from ae_utils.data.mnist import mnist
 from ae_utils.recipes.catalogue import RECIPES, find
+from ae_utils.recipes.recipe import csv_images
 from ae_utils.training import evaluate, fit
 
 
@@ -42,7 +43,7 @@ def test_published_optimizer(name):
 
 def test_deep_lives_between_minus_one_and_one(test):
     recipe = RECIPES["deep-3d"]
-    assert recipe.signed and recipe.from_csv
+    assert recipe.signed and recipe.source is csv_images
     assert recipe.build()(test.signed().x).x_hat.min() < 0
 
 

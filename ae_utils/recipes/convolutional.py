@@ -7,7 +7,7 @@ from torch import nn
 
 from ae_utils.models import Autoencoder
 from ae_utils.networks import conv_decoder, conv_encoder, maxpool_encoder, normalized, strided
-from ae_utils.recipes.recipe import Recipe
+from ae_utils.recipes.recipe import Recipe, csv_images
 from ae_utils.training import adam, one_cycle
 
 
@@ -39,8 +39,8 @@ def conv_fast(latent_dim: int, channels: int = 32) -> Autoencoder:
     """The road of ``conv``, paved: 28×28 → 14×14 → 7×7 → code, and back, but at less cost and easier to train.
 
     A 7×7 kernel on a 7×7 picture is a linear layer; the last transposed convolution gives way to a convolution with a
-    pixel shuffle, which writes every pixel once; BatchNorm and SiLU let the learning rate be ten times higher. Pictures
-    lie in memory with their channels side by side, which the processor's convolutions like best.
+    pixel shuffle, which writes every pixel once; BatchNorm and SiLU let the learning rate be twenty times higher.
+    Pictures lie in memory with their channels side by side, which the processor's convolutions like best.
     """
     half = channels // 2
     encoder = nn.Sequential(
@@ -70,7 +70,7 @@ RECIPES = (
         "convolutions with BatchNorm, from CSV, pixels in [-1, 1]",
         conv_batchnorm,
         settings={"latent_dim": 64},
-        from_csv=True,
+        source=csv_images,
         signed=True,
         epochs=10,
         system=6,
@@ -88,9 +88,9 @@ RECIPES = (
         "the road of conv, paved: BatchNorm, SiLU, pixel shuffle, one-cycle",
         conv_fast,
         settings={"latent_dim": 64},
-        optimizer=partial(adam, lr=1e-2, betas=(0.9, 0.95)),
+        optimizer=partial(adam, lr=2e-2, betas=(0.9, 0.95)),
         schedule=partial(one_cycle, warmup=0.15),
         batch_size=128,
-        epochs=6,
+        epochs=5,
     ),
 )

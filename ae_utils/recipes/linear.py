@@ -7,7 +7,7 @@ from torch import nn
 from ae_utils.data.images import Images
 from ae_utils.models import Autoencoder
 from ae_utils.networks import Shift, dense_decoder, dense_encoder
-from ae_utils.recipes.recipe import Recipe
+from ae_utils.recipes.recipe import Recipe, csv_images
 from ae_utils.training import adam, one_cycle
 
 
@@ -65,7 +65,7 @@ RECIPES = (
         "seven layers each way, from CSV, pixels in [-1, 1]",
         deep,
         settings={"latent_dim": 3},
-        from_csv=True,
+        source=csv_images,
         signed=True,
         epochs=20,
         system=4,

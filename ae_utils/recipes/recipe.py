@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ae_utils.data.images import Images
 from ae_utils.data.mnist import mnist
@@ -25,14 +25,33 @@ def gradient_step(recipe: "Recipe", model: nn.Module) -> GradientStep:
     return GradientStep(model, recipe.objective, recipe.optimizer(model.parameters()), schedule=recipe.schedule)
 
 
+def mnist_images(data: Path | None) -> tuple[Images, Images]:
+    """MNIST, or a CSV of yours whose last seventh is held out as the test."""
+    return (mnist("train"), mnist("test")) if data is None else _held_out(data)
+
+
+def csv_images(data: Path | None) -> tuple[Images, Images]:
+    """MNIST too, but read from CSV files, which are written when they are first needed; or a CSV of yours."""
+    return (from_csv(mnist_csv("train")), from_csv(mnist_csv("test"))) if data is None else _held_out(data)
+
+
+def _held_out(data: Path) -> tuple[Images, Images]:
+    images = from_csv(data)
+    if len(images) < 2:
+        raise ValueError(f"{data} has a single row; at least two are needed, one of them to test on.")
+    held_out = max(1, len(images) // 7)
+    return images[:-held_out], images[-held_out:]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A system by name. ``model(**settings)`` builds it; everything else says how it is trained.
 
     ``system`` numbers the published system that the recipe stands for, 0 where it is the course's own. ``prepare``
-    may fit what is not trained by gradients (a mean, say) to the training images. ``from_csv`` reads MNIST by way of
-    a CSV file, ``signed`` maps pixels to [-1, 1]. ``evaluate(model, test)`` gives the numbers of ``metrics.json``;
-    each of ``pictures``, called as ``picture(model, test, title)``, gives a figure named after it.
+    may fit what is not trained by gradients (a mean, say) to the training images. ``source(data)`` gives training and
+    test images, ``signed`` maps their pixels to [-1, 1]. ``evaluate(model, test)`` gives the numbers of
+    ``metrics.json``; each of ``pictures``, called as ``picture(model, test, title)``, a figure named after it;
+    ``embeddings(model, train)`` codes of the whole training set by name, for t-SNE pictures every 10 epochs.
     """
 
     name: str
@@ -49,33 +68,23 @@ class Recipe:
     evaluate: Callable[[nn.Module, Images], dict[str, float]] = reconstruction_quality
     pictures: tuple[Callable[[nn.Module, Images, str], Any], ...] = (reconstructions,)
     batch_size: int = 64
-    from_csv: bool = False
+    source: Callable[[Path | None], tuple[Images, Images]] = mnist_images
     signed: bool = False
+    embeddings: Callable[[nn.Module, Images], Mapping[str, Tensor]] | None = None
 
     def build(self, **settings) -> nn.Module:
         """The untrained model; ``settings`` replace the recipe's own."""
         return self.model(**{**self.settings, **settings})
 
     def images(self, data: Path | None = None, count: int | None = None) -> tuple[Images, Images]:
-        """Training and test images in [0, 1]: MNIST, or a CSV of yours whose last seventh is held out as the test.
+        """Training and test images in [0, 1], from ``data`` or from the recipe's own source.
 
         ``count`` keeps the first so many training images, and a sixth as many test images (10 at least).
-        Raises ``ValueError`` for a CSV that cannot be read or a count below 1.
+        Raises ``ValueError`` for data that cannot be read or a count below 1.
         """
         if count is not None and count < 1:
             raise ValueError(f"--images expects a number of at least 1, but got {count}.")
-        train, test = self._all_images(data)
+        train, test = self.source(data)
         if count is None:
             return train, test
         return train[:count], test[: max(10, count // 6)]
-
-    def _all_images(self, data: Path | None) -> tuple[Images, Images]:
-        if data is not None:
-            images = from_csv(data)
-            held_out = max(1, len(images) // 7)
-            if len(images) < 2:
-                raise ValueError(f"{data} has a single row; at least two are needed, one of them to test on.")
-            return images[:-held_out], images[-held_out:]
-        if self.from_csv:
-            return from_csv(mnist_csv("train")), from_csv(mnist_csv("test"))
-        return mnist("train"), mnist("test")

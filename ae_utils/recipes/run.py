@@ -11,14 +11,15 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from ae_utils import checkpoint, plots
+from ae_utils import checkpoint, embedding, plots
 from ae_utils.data.images import Batches, Images
 from ae_utils.files import whole_file
+from ae_utils.metrics.codes import codes
 from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import History, Moment, fit
 
-PICTURE_EVERY = 4  # epochs, as published
+PICTURE_EVERY, EMBED_EVERY = 4, 10  # epochs, as published
 NEEDS = ("recipe", "settings", "plan", "step", "history", "seconds")
 
 
@@ -72,7 +73,7 @@ class Run:
             step, self._batches(train, self.recipe.batch_size, shuffle=True), self._batches(test, 1000),
             epochs=self.plan["epochs"], seed=self.seed, history=history,
             on_batch_end=self.hooks.get("on_batch_end", ()),
-            on_epoch_end=(self._save, self._picture(test), *self.hooks.get("on_epoch_end", ())),
+            on_epoch_end=(self._save, self._picture(test), self._embed(train), *self.hooks.get("on_epoch_end", ())),
         )  # fmt: skip
         self._clock()
         return self._report(step.model, train, test, history)
@@ -116,6 +117,19 @@ class Run:
 
         return hook
 
+    def _embed(self, train: Images) -> Callable[[Moment], None]:
+        def hook(moment: Moment) -> None:
+            epoch = moment.epoch + 1
+            if self.recipe.embeddings is None or epoch % EMBED_EVERY:
+                return
+            for name, z in self.recipe.embeddings(moment.step.model, train.to(self.device)).items():
+                if len(z) >= embedding.FEWEST:
+                    map3d = embedding.embed(z)
+                    figure = plots.scatter_codes(map3d.points, train.label, title=map3d.caption)
+                    plots.save(figure, self.folder / f"tsne_{name}_epoch_{epoch:03d}.png")
+
+        return hook
+
     def _short(self) -> str:
         return f", trained on {self.images:,} images only" if self.images else ""
 
@@ -132,8 +146,10 @@ class Run:
             title = f"{self.recipe.name}{self._short()}"
             plots.save(plots.curves(history.frame(), title=title), self.folder / "loss.png")
         if getattr(model, "latent_dim", 0) in (2, 3):
-            z = codes_of(model, test.signed() if self.recipe.signed else test)
-            plots.save(plots.scatter_codes(z, test.label, title="codes of the test images"), self.folder / "codes.png")
+            plots.save(
+                plots.scatter_codes(codes(model, test), test.label, title="codes of the test images"),
+                self.folder / "codes.png",
+            )
         _write(self.folder / "metrics.json", json.dumps(report, indent=1) + "\n")
         return report
 
@@ -144,7 +160,7 @@ def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
     Raises ``CheckpointError`` when the folder holds no readable checkpoint, or one that does not fit its recipe.
     """
     path = Path(folder) / "checkpoint.pt"
-    content = checkpoint.load(path, NEEDS)
+    content = checkpoint.load(path, ("recipe", "settings", "step"))
     recipe = find(content["recipe"])
     model = recipe.build(**content["settings"])
     _fill(path, model, content["step"].get("model"))
@@ -175,12 +191,6 @@ def _fill(path: Path, owner, state) -> None:
         raise checkpoint.CheckpointError(
             f"{path} holds weights of another architecture than its recipe builds; train it again without --resume."
         ) from error
-
-
-@torch.no_grad()
-def codes_of(model: nn.Module, images: Images) -> torch.Tensor:
-    """The codes (n, latent_dim) of images in the model's own scale."""
-    return torch.cat([model.encode(batch.x, batch.label) for batch in Batches(images, 1000)])
 
 
 def writable(folder: Path) -> None:

@@ -1,0 +1,156 @@
+"""Altered MNIST as two folders of PNGs, ``clean/clean_<index>_<label>.png`` and ``aug/aug_<index>_<label>.png``.
+
+As they circulate, such folders do not say which altered image belongs to which clean one; ``pair`` finds out within
+each label, by similarity.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+from ae_utils.data.altered import Altered, blur, warp
+from ae_utils.data.images import Images
+from ae_utils.files import whole_file
+
+SIDE = 28
+EXTENT = 0.35  # standard deviation of a digit's mass, in half pictures, once extents are made equal
+PAIRS = "pairs.csv"  # what only our own folders have: aug index, clean index, alteration
+
+
+def write_folders(clean: Images, altered: Altered, folder: str | Path, kinds: tuple[str, ...]) -> Path:
+    """Write both folders, and ``pairs.csv`` with the truth. Altered images are numbered in a shuffled order.
+
+    Raises ``OSError`` when nothing can be written there.
+    """
+    folder = Path(folder)
+    order = torch.randperm(len(altered.source), generator=torch.Generator().manual_seed(0))
+    mixed = altered.images[order]
+    _write_pngs(folder / "clean", "clean", clean.x, clean.label)
+    _write_pngs(folder / "aug", "aug", mixed.x, mixed.label)
+    names = [kinds[number] for number in altered.kind[order].tolist()]
+    with whole_file(folder / PAIRS) as beside:
+        pd.DataFrame({"clean": altered.source[order].numpy(), "alteration": names}).to_csv(beside, index_label="aug")
+    return folder
+
+
+def read_folders(folder: str | Path) -> tuple[Images, Images]:
+    """The clean and the altered images of such folders, in the order of their numbers; RGB files become grey.
+
+    Raises ``ValueError`` that names the folder or the file: a folder missing or empty, a name of another form, a file
+    that is damaged or not 28×28, a label that only one of the two has.
+    """
+    clean, altered = (_read_pngs(Path(folder) / name, name) for name in ("clean", "aug"))
+    if lonely := set(altered.label.tolist()) ^ set(clean.label.tolist()):
+        label = min(lonely)
+        where = "aug" if label in altered.label else "clean"
+        raise ValueError(f"{folder}: label {label} stands only in {where}; every label needs clean and altered images.")
+    return clean, altered
+
+
+def pair(clean: Images, altered: Images) -> Tensor:
+    """For each altered image the index of the most similar clean one with the same label → (n,).
+
+    Pictures are compared by cosine: as they are and by their ridges (which sees through dirt and the width of strokes),
+    with their mass centred (through shifts), with extent and slant made equal (through scale and shear). Of the
+    nearest clean images that one is taken which stands out most from the runner-up in its own comparison.
+    """
+    ours, theirs = _profiles(clean.x), _profiles(altered.x)
+    source = torch.empty(len(altered), dtype=torch.int64)
+    for label in altered.label.unique():
+        mine = (clean.label == label).nonzero()[:, 0]
+        for part in (altered.label == label).nonzero()[:, 0].split(2000):
+            best = [
+                (one[part] @ other[mine].T).topk(min(2, len(mine))) for one, other in zip(theirs, ours, strict=True)
+            ]
+            apart = torch.stack([(1 - top.values[:, -1]) / (1 - top.values[:, 0] + 1e-3) for top in best])
+            found = torch.stack([top.indices[:, 0] for top in best])
+            source[part] = mine[found.gather(0, apart.argmax(0, keepdim=True))[0]]
+    return source
+
+
+def pairs_recovered(folder: str | Path, source: Tensor) -> dict[str, float]:
+    """The share of right pairs for each alteration and for ``all``, where ``pairs.csv`` tells; else nothing."""
+    path = Path(folder) / PAIRS
+    if not path.is_file():
+        return {}
+    truth = pd.read_csv(path)
+    if len(truth) != len(source):
+        raise ValueError(f"{path} tells of {len(truth)} altered images, but the folder holds {len(source)}.")
+    right = pd.Series(truth["clean"].to_numpy() == source.numpy())
+    return {**right.groupby(truth["alteration"].to_numpy()).mean().to_dict(), "all": float(right.mean())}
+
+
+def paired(folder: str | Path) -> tuple[Altered, dict[str, float]]:
+    """The pairs in such folders, and the share of right ones where it is known."""
+    clean, altered = read_folders(folder)
+    source = pair(clean, altered)
+    images = Images(altered.x, clean.x[source], altered.label)
+    return Altered(images, source, torch.zeros_like(source)), pairs_recovered(folder, source)
+
+
+def _profiles(x: Tensor) -> list[Tensor]:
+    """Five views of each picture, blurred, without their mean and of length 1: (n, 784) each."""
+    soft = blur(x, 0.8)
+    middle, spread = _moments(soft)
+    centred, stretched = warp(soft, torch.eye(2).expand_as(spread), middle), warp(soft, spread / EXTENT, middle)
+    fine, coarse = blur(x, 1.0) - blur(x, 2.0), blur(x, 2.0) - blur(x, 3.0)  # where strokes run, however wide
+    views = (soft, fine, coarse, centred, stretched)
+    return [F.normalize((view - view.mean((2, 3), keepdim=True)).flatten(1), dim=1) for view in views]
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each picture's mass is, (n, 2), and the triangular root of its covariance (n, 2, 2), as (right, down)."""
+    at = (torch.arange(SIDE) + 0.5) * 2 / SIDE - 1
+    mass = x.sum((1, 2, 3)).clamp(min=1e-6)
+    down, right = x.sum((1, 3)) / mass[:, None], x.sum((1, 2)) / mass[:, None]  # marginals
+    middle = torch.stack((right @ at, down @ at), 1)
+    both = torch.einsum("nchw,h,w->n", x, at, at) / mass - middle.prod(1)
+    across, along = right @ at.square() - middle[:, 0] ** 2, (down @ at.square() - middle[:, 1] ** 2).clamp(min=1e-4)
+    slant = both / along
+    width = (across - slant * both).clamp(min=1e-4).sqrt()
+    rows = (width, slant * along.sqrt(), torch.zeros_like(slant), along.sqrt())
+    return middle, torch.stack(rows, 1).view(-1, 2, 2)
+
+
+def _write_pngs(folder: Path, name: str, x: Tensor, label: Tensor) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = x.squeeze(1).mul(255).round().byte().numpy()
+        for index, (picture, digit) in enumerate(zip(pixels, label.tolist(), strict=True)):
+            Image.fromarray(picture).save(folder / f"{name}_{index}_{digit}.png")
+    except OSError as error:
+        raise OSError(f"{folder} cannot be written ({error.strerror}); name another folder.") from error
+
+
+def _read_pngs(folder: Path, name: str) -> Images:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} does not exist; expected the folders clean and aug with PNG files in them.")
+    form = re.compile(rf"{name}_(\d+)_(\d)\.png")
+    found = []
+    for path in folder.glob("[!.]*"):
+        match = form.fullmatch(path.name)
+        if not match:
+            raise ValueError(f"{path} has another name than {name}_<index>_<label>.png; rename or remove it.")
+        found.append((int(match[1]), int(match[2]), path))
+    if not found:
+        raise ValueError(f"{folder} is empty; expected files named {name}_<index>_<label>.png.")
+    found.sort()
+    x = torch.from_numpy(np.stack([_pixels(path) for _, _, path in found])).unsqueeze(1).float().div_(255)
+    return Images(x, x, torch.tensor([label for _, label, _ in found]))
+
+
+def _pixels(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            grey = np.asarray(picture.convert("L"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or no PNG; remove it, or write the folders again.") from error
+    if grey.shape != (SIDE, SIDE):
+        raise ValueError(f"{path} is {grey.shape[1]}×{grey.shape[0]} pixels; every image must be {SIDE}×{SIDE}.")
+    return grey
