@@ -117,10 +117,10 @@ def options():
 def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):
     page = ExplorerPage(tab, tmp_path / "explorer.html", conditional(), **options())
     uses = {
+        "0": "ArrowRight",
         "pad: z₁ across, z₂ up; arrow keys move, with shift faster": "ArrowUp",
         "dimension across": "ArrowDown",
         "dimension up": "ArrowDown",
-        "0": "ArrowRight",
         **dict.fromkeys(("z₁", "z₂", "z₃", "z₄"), "ArrowRight"),
         "Reset": "Enter",
         "Random": "Space",

@@ -18,11 +18,10 @@ function render({ model, el }) {
     touched = true;
     schedule();
   };
-  const parts = [
-    createSliders(scene, code, change, id),
-    ...(scene.low.length > 1 ? [createPad(scene, code, change)] : []),
-    ...(scene.choices.length ? [createChoices(scene, code, change, id)] : []),
-  ];
+  const sliders = createSliders(scene, code, change, id);
+  const pad = scene.low.length > 1 ? createPad(scene, code, change) : null;
+  const choices = scene.choices.length ? createChoices(scene, code, change, id) : null;
+  const parts = [sliders, pad, choices].filter(Boolean);
   function draw() {
     frame = 0;
     for (const part of parts) part.show();
@@ -41,8 +40,8 @@ function render({ model, el }) {
   model.on("change:z", follow);
   model.on("change:label", follow);
 
-  const [sliders, ...others] = parts.map((part) => part.element);
-  const root = create("div", { className: "latent-explorer" }, picture.element, ...others, sliders, note);
+  const seen = create("div", {}, picture.element, choices?.element ?? "");
+  const root = create("div", { className: "latent-explorer" }, seen, pad?.element ?? "", sliders.element, note);
   // Jupyter's own shortcuts (arrow keys choose cells) must leave the keys to whichever control has the focus.
   for (const control of root.querySelectorAll("input, select, button, .pad")) control.dataset.lmSuppressShortcuts = "true";
   el.append(root);
