@@ -10,7 +10,6 @@ from ae_utils.networks import conv_decoder, conv_encoder, normalized
 from ae_utils.plots import differences, feature_maps, filters
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.recipe import csv_images
-from ae_utils.recipes.recipe import csv_images
 from ae_utils.training import fit
 from ae_utils.widgets.program import program
 
