@@ -91,6 +91,6 @@ RECIPES = (
         optimizer=partial(adam, lr=2e-2, betas=(0.9, 0.95)),
         schedule=partial(one_cycle, warmup=0.15),
         batch_size=128,
-        epochs=5,
+        epochs=4,
     ),
 )
