@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from ae_utils.models import Autoencoder
+from ae_utils.models import CVAE, Autoencoder
+from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import History, Moment
 from ae_utils.widgets import live
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.live import LivePlot
 from ae_utils.widgets.page import write_page
 from ae_utils.widgets.program import MOST_MULTIPLY_ADDS
+from ae_utils.widgets.scene import Scene
 
 CODES = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
 
@@ -122,6 +124,13 @@ def test_a_decode_that_is_more_than_its_layers_is_left_to_the_kernel():
             return 1 - super().decode(z)
 
     assert "do not give the pictures" in LatentExplorer(Inverted(nn.Identity(), decoder(), 2)).reason
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES.values() if recipe.name != "judge"])
+def test_the_page_runs_the_decoder_of_every_recipe(recipe):
+    model = recipe.build()
+    choices = tuple(range(10)) if isinstance(model, CVAE) else ()
+    assert Scene(getattr(model, "generator", model), choices=choices).program()["ops"]
 
 
 def test_half_precision_only_where_it_is_enough():

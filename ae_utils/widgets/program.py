@@ -32,6 +32,17 @@ class ScaleShift(nn.Module):
         return self.scale.view(per_channel) * x + self.shift.view(per_channel)
 
 
+class Sum(nn.Module):
+    """Two roads from the same numbers, added: a residual block before its last activation."""
+
+    def __init__(self, main: nn.Module, shortcut: nn.Module):
+        super().__init__()
+        self.main, self.shortcut = _chain(main), _chain(shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.main(x) + self.shortcut(x)
+
+
 def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
     """The program of a decoder: ``{"ops": [...], "dtype": "float16" or "float32"}``, its arrays as bytes.
 
@@ -39,10 +50,12 @@ def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
     1/255, in float16 if that is enough. Raises ``Unsupported`` for a layer the page does not know, for too many
     multiply-adds, and for a decoder whose pictures are not those of its layers.
     """
-    plain = nn.Sequential(*(_plain(layer) for layer in _leaves(decoder))).cpu().eval()
+    plain = _chain(decoder).cpu().eval()
     half = copy.deepcopy(plain).half().float()
     for dtype, layers in (("float16", half), ("float32", plain)):
-        ops = list(_ops(layers, codes[:1]))
+        ops = _ops(layers, codes[:1])
+        if _multiply_adds(ops) > MOST_MULTIPLY_ADDS:
+            raise Unsupported(f"a picture takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
         if _close(layers(codes), expected):
             return {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops]}
     raise Unsupported("its layers, one after the other, do not give the pictures that decode gives")
@@ -54,11 +67,18 @@ def _close(images: Tensor, expected: Tensor) -> bool:
     return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
 
 
+def _chain(module: nn.Module) -> nn.Sequential:
+    """The module as plain layers, one after the other."""
+    return nn.Sequential(*(_plain(layer) for layer in _leaves(module)))
+
+
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    """The layers of nested ``nn.Sequential``s in order."""
+    """The layers of nested ``nn.Sequential``s in order; of a residual block, its sum and its activation."""
     if type(module) is nn.Sequential:
         for child in module:
             yield from _leaves(child)
+    elif type(module).__name__ == "Residual":  # of ae_utils.networks, which widgets do not import
+        yield from (Sum(module.main, module.shortcut), module.activation)
     else:
         yield module
 
@@ -73,32 +93,37 @@ def _plain(layer: nn.Module) -> nn.Module:
         return ScaleShift(scale, shift if layer.bias is None else shift + layer.bias)
     if kind in (nn.Dropout, nn.Dropout2d):
         return nn.Identity()
-    if kind.__name__ == "Affine":  # of ae_utils.networks, which stands beside this room: two numbers
+    if kind.__name__ == "Affine":  # of ae_utils.networks too: two numbers
         return ScaleShift(torch.tensor([layer.scale]), torch.tensor([layer.shift]))
     if kind.__name__ == "Shift":  # likewise: plus or minus a fixed image
         return ScaleShift(torch.ones_like(layer.mean), layer.sign * layer.mean)
     return copy.deepcopy(layer).float()
 
 
-def _ops(layers: nn.Sequential, x: Tensor) -> Iterator[dict]:
-    """One dictionary for each layer that computes; ``x`` (1, inputs) is followed through them for its shapes."""
-    multiply_adds = 0
+def _ops(layers: nn.Sequential, x: Tensor) -> list[dict]:
+    """A dictionary for each layer that computes; ``x`` (1, inputs) is followed through them for its shapes."""
+    ops = []
     for layer in layers:
         if type(layer) not in OPS:
             raise Unsupported(f"{type(layer).__name__} is not a layer that the page knows")
         before, x = x, layer(x)
         op = OPS[type(layer)](layer, before, x)
-        multiply_adds += op.pop("multiply_adds", 0)
-        if multiply_adds > MOST_MULTIPLY_ADDS:
-            raise Unsupported(f"a picture takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
         if op:
-            yield {**op, "size": x.numel()}
+            ops.append({**op, "size": x.numel()})
+    return ops
+
+
+def _multiply_adds(ops: list[dict]) -> int:
+    inside = [road for op in ops if op["op"] == "sum" for road in (op["main"], op["shortcut"])]
+    return sum(op.get("multiply_adds", 0) for op in ops) + sum(map(_multiply_adds, inside))
 
 
 def _packed(op: dict, dtype: str) -> dict:
     """The op with its tensors as bytes: numbers in ``dtype``, places in uint32."""
 
     def pack(value):
+        if isinstance(value, list) and value and isinstance(value[0], dict):  # a road of a sum
+            return [_packed(op, dtype) for op in value]
         if not isinstance(value, Tensor):
             return value
         kind = dtype if value.is_floating_point() else np.uint32
@@ -129,7 +154,7 @@ def _transposed_convolution(layer: nn.ConvTranspose2d, before: Tensor, after: Te
 
 
 def _grids(layer: nn.Module, op: str, weight: Tensor, *, image: Tensor, grid: Tensor) -> dict:
-    """Both convolutions: a kernel laid on ``image`` at every place of ``grid``, which is the smaller of the two."""
+    """Both convolutions: the kernel is laid on ``image`` once for each place of ``grid``."""
     if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise Unsupported(f"{type(layer).__name__} with groups, dilation or a named padding is not known to the page")
     return {
@@ -151,6 +176,10 @@ def _bias(layer: nn.Module, outputs: int) -> Tensor:
 
 def _scale_shift(layer: ScaleShift, before: Tensor, after: Tensor) -> dict:
     return {"op": "scale_shift", "scale": layer.scale, "shift": layer.shift}
+
+
+def _sum(layer: Sum, before: Tensor, after: Tensor) -> dict:
+    return {"op": "sum", "main": _ops(layer.main, before), "shortcut": _ops(layer.shortcut, before)}
 
 
 def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
@@ -181,6 +210,7 @@ OPS = {
     nn.Conv2d: _convolution,
     nn.ConvTranspose2d: _transposed_convolution,
     ScaleShift: _scale_shift,
+    Sum: _sum,
     nn.PixelShuffle: _gather,
     nn.Upsample: _upsample,
     nn.ReLU: _activation("relu"),

@@ -12,7 +12,7 @@ from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.program import Unsupported, program
 
 CLASSES = 10
-MOST_POINTS = 3000  # of the map under the pad: enough to see it, and 240 kB for 20 dimensions
+MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the map under the pad: enough to see it, and at most 400 kB
 PROBES = 64
 
 
@@ -92,7 +92,8 @@ class Scene:
             "colours": list(DIGIT_COLOURS),
         }
         if self.codes is not None:
-            every = -(-len(self.codes) // MOST_POINTS)
+            points = max(1, min(MOST_POINTS, MOST_NUMBERS // self.latent_dim))
+            every = -(-len(self.codes) // points)
             scene["codes"] = self.codes[::every].contiguous().numpy().tobytes()
             if self.labels is not None:
                 scene["labels"] = self.labels[::every].to(torch.uint8).numpy().tobytes()

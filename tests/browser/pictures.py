@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ae_utils.models import Autoencoder
+from ae_utils.networks import residual_decoder
 
 PIXELS = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)
     .filter((_, i) => i % 4 === 0)"""
@@ -40,7 +41,11 @@ def tanh(inputs):
     return nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
 
 
-DECODERS = {decoder.__name__: decoder for decoder in (dense, transposed, shuffled, tanh)}
+def residual(inputs):
+    return residual_decoder(inputs, 8)
+
+
+DECODERS = {decoder.__name__: decoder for decoder in (dense, transposed, shuffled, tanh, residual)}
 
 
 def lively(module):

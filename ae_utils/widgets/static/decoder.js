@@ -5,7 +5,11 @@
 /** A function from an input (Float32Array: z, and behind it the one-hot label) to pixels in [0, 1]. */
 export function createDecoder(program) {
   const read = program.dtype === "float16" ? readHalves : (view) => copyOf(view, Float32Array);
-  const layers = program.ops.map((op) => LAYERS[op.op](op, read));
+  return chain(program.ops, read);
+}
+
+function chain(ops, read) {
+  const layers = ops.map((op) => LAYERS[op.op](op, read));
   return (input) => layers.reduce((x, layer) => layer(x), input);
 }
 
@@ -54,6 +58,16 @@ const LAYERS = {
     return (x) => {
       for (let c = 0, i = 0; c < a.length; c++)
         for (const end = i + length; i < end; i++) y[i] = a[c] * x[i] + b[c];
+      return y;
+    };
+  },
+
+  // Two roads from the same numbers, added: a residual block.
+  sum({ size, main, shortcut }, read) {
+    const [first, second] = [chain(main, read), chain(shortcut, read)], y = new Float32Array(size);
+    return (x) => {
+      const a = first(x), b = second(x);
+      for (let i = 0; i < size; i++) y[i] = a[i] + b[i];
       return y;
     };
   },

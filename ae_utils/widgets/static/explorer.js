@@ -30,28 +30,31 @@ function render({ model, el }) {
     touched = false;
   }
 
-  // The kernel, or another view of this explorer, moved the code.
-  const follow = () => {
-    const z = model.get("z"), label = model.get("label");
-    if (label === code.label && z.every((number, i) => number === code.z[i])) return;
-    Object.assign(code, { z: [...z], label });
-    schedule();
-  };
-  model.on("change:z", follow);
-  model.on("change:label", follow);
-
   const seen = create("div", {}, picture.element, choices?.element ?? "");
   const root = create("div", { className: "latent-explorer" }, seen, pad?.element ?? "", sliders.element, note);
   // Jupyter's own shortcuts (arrow keys choose cells) must leave the keys to whichever control has the focus.
   for (const control of root.querySelectorAll("input, select, button, .pad")) control.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   schedule();
+  const leave = follow(model, code, schedule);
   return () => {
     cancelAnimationFrame(frame);
-    model.off("change:z", follow);
-    model.off("change:label", follow);
+    leave();
     ask.stop?.();
   };
+}
+
+/** Go along when the kernel, or another view of this explorer, moves the code. */
+function follow(model, code, schedule) {
+  const moved = () => {
+    const z = model.get("z"), label = model.get("label");
+    if (label === code.label && z.every((number, i) => number === code.z[i])) return;
+    Object.assign(code, { z: [...z], label });
+    schedule();
+  };
+  const events = ["change:z", "change:label"];
+  for (const event of events) model.on(event, moved);
+  return () => { for (const event of events) model.off(event, moved); };
 }
 
 /** The page's own pictures. */
