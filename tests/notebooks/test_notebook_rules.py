@@ -1,0 +1,215 @@
+"""Tests of the tests: a notebook doctored in one place must turn exactly the right rule red."""
+
+import copy
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from execute_notebooks import ROOT, Refused, execute, main
+from notebook_rules import (
+    code_cells,
+    hygiene,
+    prose,
+    read,
+    run_claims,
+    unclaimed_numbers,
+    untrained_claims,
+    with_settings,
+    wrong_definitions,
+    wrong_mirrors,
+)
+from try_claims import main as try_claims
+
+LESSON = ROOT / "notebooks" / "01_linear_autoencoder.ipynb"
+CELLS = (
+    ("markdown", "title", "# A small lesson\nThe error falls to 0.25, by 50 %.", ()),
+    ("code", "settings", "seed = 0  # any number\nepochs = 4", ("settings",)),
+    ("markdown", "training", "It learns.", ()),
+    ("code", "error", "error = 1 / (1 + epochs)\nprint(f'{epochs} epochs, error {error:.3f}')", ()),
+    ("markdown", "look", "It has learned.", ()),
+    ("code", "claims", "assert error < 0.25\nassert 100 * error < 50\nprint('holds')", ("claims", "quality")),
+)
+
+
+def small_notebook(**sources):
+    """A tiny lesson, executed; ``sources`` replace the code of cells by id (with _ for -)."""
+    notebook = nbformat.v4.new_notebook()
+    for kind, name, source, tags in CELLS:
+        make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+        source = sources.get(name.replace("-", "_"), source)
+        notebook.cells.append(make(source, id=name, metadata={"tags": list(tags)} if tags else {}))
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    return execute(small_notebook(), tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def lesson():
+    return read(LESSON)
+
+
+def nbval(path, *options):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    return subprocess.run([*command, "--nbval", *options, str(path)], cwd=ROOT, capture_output=True, text=True)
+
+
+# --- red, each in its place ----------------------------------------------------------------------------------------
+
+
+def test_a_changed_output_text_turns_nbval_red_and_other_decimals_do_not(executed, tmp_path):
+    path = tmp_path / "small.ipynb"
+    other_decimals = copy.deepcopy(executed)
+    other_decimals.cells[3].outputs[0].text = "4 epochs, error 0.201\n"
+    nbformat.write(other_decimals, path)
+    assert nbval(path).returncode == 0
+    other_text = copy.deepcopy(executed)
+    other_text.cells[3].outputs[0].text = "5 epochs, error 0.200\n"
+    nbformat.write(other_text, path)
+    result = nbval(path)
+    assert result.returncode == 1 and "Cell outputs differ" in result.stdout, result.stdout
+
+
+def test_a_stripped_notebook_turns_hygiene_red(lesson):
+    assert hygiene(lesson) == []
+    for cell in code_cells(lesson):
+        cell.outputs, cell.execution_count = [], None
+    assert any("execution counts" in complaint for complaint in hygiene(lesson))
+
+
+def test_stripped_outputs_under_kept_counts_turn_hygiene_red(lesson):
+    for cell in code_cells(lesson):
+        cell.outputs = []
+    assert any("has no output" in complaint for complaint in hygiene(lesson))
+
+
+def test_a_wrong_number_in_the_prose_turns_red(lesson):
+    assert unclaimed_numbers(lesson) == []
+    text = next(cell for cell in lesson.cells if cell.cell_type == "markdown")
+    text.source += "\nThe error is 0.98765, which is 77 % of it."
+    complaints = unclaimed_numbers(lesson)
+    assert [number in complaint for number, complaint in zip(("0.98765", "77"), complaints, strict=True)] == [True] * 2
+
+
+def test_a_changed_definition_turns_red(lesson):
+    assert wrong_definitions(lesson) == []
+    cell = next(cell for cell in code_cells(lesson, "defines") if "return" in cell.source)
+    cell.source = cell.source.replace("return", "0; return", 1)
+    assert any("differs from the package's" in complaint for complaint in wrong_definitions(lesson))
+
+
+def test_a_definition_the_package_lacks_turns_red(lesson):
+    code_cells(lesson, "defines")[0].source += "\n\ndef nowhere_in_the_package():\n    return 1"
+    assert any("is not in the package" in complaint for complaint in wrong_definitions(lesson))
+
+
+def test_a_mirror_without_an_assert_turns_red(lesson):
+    assert wrong_mirrors(lesson) == []
+    code_cells(lesson, "mirrors")[0].source = "print('the same')"
+    assert len(wrong_mirrors(lesson)) == 1
+
+
+def test_a_claim_that_needs_no_training_turns_red(tmp_path):
+    assert untrained_claims(small_notebook(), tmp_path) == []
+    empty = small_notebook(claims="assert error < 0.25\nassert error > 0")
+    assert untrained_claims(empty, tmp_path) == ["cell claims: `error > 0` holds without training"]
+
+
+def test_a_claim_about_quality_without_its_tag_turns_red(tmp_path):
+    notebook = small_notebook()
+    notebook.cells[-1].metadata.tags = ["claims"]
+    assert "cell claims: `error < 0.25` fails without training" in untrained_claims(notebook, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda cell: cell.update(id="0f3a9c1e"), "not a readable one"),
+        (lambda cell: cell.metadata.update(collapsed=True), "metadata hold more"),
+        (lambda cell: cell.update(source="x = 1\n" * 26), "26 lines"),
+        (lambda cell: cell.update(source="%time x = 1"), "magic"),
+        (lambda cell: cell.update(source="open('/home/ada/digits.csv')"), "somebody's machine"),
+        (lambda cell: cell.outputs[0].update(text="<Model object at 0x7f12ab>"), "memory address"),
+        (lambda cell: cell.outputs[0].update(name="stderr"), "stderr"),
+        (lambda cell: cell.update(outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]), "E"),
+        (lambda cell: cell.update(outputs=[picture("A" * 400_000)]), "kB"),
+        (lambda cell: cell.update(outputs=[picture(), picture()]), "more than one figure"),
+        (lambda cell: cell.update(outputs=[picture(kind="image/svg+xml")]), "shows image/svg+xml"),
+        (lambda cell: cell.update(cell_type="markdown", source="![](plot.png)"), "alt text"),
+    ],
+)
+def test_hygiene_sees(executed, change, complaint):
+    assert hygiene(executed) == []
+    doctored = copy.deepcopy(executed)
+    change(doctored.cells[3])
+    assert any(complaint in found for found in hygiene(doctored)), hygiene(doctored)
+
+
+def picture(data="", kind="image/png"):
+    return nbformat.v4.new_output("display_data", {kind: data})
+
+
+# --- the tools themselves ------------------------------------------------------------------------------------------
+
+
+def test_prose_leaves_formulas_code_links_and_references_out():
+    text = (
+        "Says .5 and 3 %, [a page](https://x.org/1.25), $0.75 x$, `0.6`\n\n```\n0.7\n```\n$$0.8$$\n## References\n0.9"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text, id="text")])
+    assert "0.9" not in prose(text)
+    assert [complaint.split(",")[0] for complaint in unclaimed_numbers(notebook)] == [
+        "cell text says .5",
+        "cell text says 3 %",
+    ]
+
+
+def test_settings_are_replaced_and_unknown_ones_refused():
+    changed = with_settings(small_notebook(), epochs=0)
+    assert changed.cells[1].source == "seed = 0\nepochs = 0"
+    with pytest.raises(KeyError, match="colour"):
+        with_settings(small_notebook(), colour=1)
+
+
+def test_each_assert_is_judged_on_its_own(tmp_path):
+    notebook = small_notebook(claims="assert error > 1, 'big'\nfor bound in (0.1, 0.3):\n    assert error < bound")
+    assert [claim.holds for claim in run_claims(notebook, tmp_path)] == [False, False, True]
+
+
+def test_claims_can_be_tried_under_other_settings(tmp_path, capsys):
+    path = tmp_path / "small.ipynb"
+    nbformat.write(small_notebook(), path)
+    assert try_claims(str(path)) == 0
+    assert try_claims(str(path), "epochs=1", "seed=3") == 1
+    assert "FAILS error < 0.25\n" in capsys.readouterr().out
+
+
+def test_the_runner_writes_the_same_bytes_twice(tmp_path, capsys):
+    path = tmp_path / "small.ipynb"
+    nbformat.write(small_notebook(), path)
+    assert main([str(path)]) == 0
+    first = path.read_bytes()
+    assert main([str(path)]) == 0
+    assert path.read_bytes() == first and "unchanged" in capsys.readouterr().out
+
+
+def test_the_runner_refuses_a_notebook_that_raises_and_leaves_it_alone(tmp_path, capsys):
+    path = tmp_path / "small.ipynb"
+    nbformat.write(small_notebook(error="1 / 0"), path)
+    before = path.read_bytes()
+    assert main([str(path)]) == 1
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    assert "cell error: ZeroDivisionError: division by zero (not written)" in capsys.readouterr().err
+
+
+def test_a_missing_notebook_is_named(tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere.ipynb")]) == 1
+    assert "nowhere.ipynb does not exist" in capsys.readouterr().err
+
+
+def test_refused_names_the_cell(tmp_path):
+    with pytest.raises(Refused, match="cell error: NameError"):
+        execute(small_notebook(error="nobody"), tmp_path)
