@@ -19,6 +19,7 @@ from ae_utils.metrics.generation import (
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.trained import trained
 from ae_utils.training import Diverged, History, fit
+from ae_utils.widgets.live import LivePlot
 
 
 @pytest.fixture(params=["gan", "gan-conv"])
@@ -71,6 +72,14 @@ def test_both_losses_go_through_the_same_loop(step, train, test):
     history = fit(step, Batches(train[:320], 32), Batches(test, 100), epochs=2, seed=0).frame()
     assert list(history.columns) == ["epoch", "split", "discriminator_loss", "generator_loss"]
     assert history.notna().all().all()
+
+
+def test_a_live_plot_shows_both_losses(step, train, monkeypatch):
+    monkeypatch.setattr("ae_utils.widgets.live.display", lambda *_, **__: None)
+    live = LivePlot(every=1000)
+    fit(step, Batches(train[:64], 32), epochs=1, seed=0, **live.hooks)
+    assert [axis.get_ylabel() for axis in live.figure.axes] == ["discriminator loss", "generator loss"]
+    assert live.figure.get_suptitle() == "1 epoch"
 
 
 def test_the_picture_maker_is_the_average_of_the_generators_weights(step, train):

@@ -50,9 +50,11 @@ class LivePlot:
         if moment.epoch + 1 < moment.epochs:
             return
         self._done, self._next = True, 0.0
-        newest = moment.history.frame().groupby("split", sort=False).last()["loss"]
-        losses = ", ".join(f"{loss:.4g} ({split})" for split, loss in newest.items())
-        self._draw(moment, f"{moment.epochs} epoch{'s' * (moment.epochs > 1)}: loss {losses}")
+        title = f"{moment.epochs} epoch{'s' * (moment.epochs > 1)}"
+        newest = moment.history.frame().groupby("split", sort=False).last()
+        if "loss" in newest:  # two players have a loss each, and none together
+            title += ": loss " + ", ".join(f"{loss:.4g} ({split})" for split, loss in newest["loss"].items())
+        self._draw(moment, title)
 
     def _begin(self, moment) -> None:
         """An empty figure with a panel for each term."""
