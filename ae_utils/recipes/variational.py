@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import torch
 from torch import nn
 
 from ae_utils.data.images import Images
@@ -52,12 +53,14 @@ def likelihood_quality(model: VAE, test: Images, *, samples: int = 50, count: in
     log p(x) is that of the first ``count`` images, estimated from ``samples`` codes each.
     """
     images = binary(test)
-    return {
-        "negative_elbo": -float(elbo(model, images).double().mean()),
-        "log_likelihood": float(log_likelihood(model, images[:count], samples=samples).double().mean()),
-        "active_units": int(active_units(model, images).sum()),
-        **reconstruction_quality(model, test),
-    }
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return {
+            "negative_elbo": -float(elbo(model, images).double().mean()),
+            "log_likelihood": float(log_likelihood(model, images[:count], samples=samples).double().mean()),
+            "active_units": int(active_units(model, images).sum()),
+            **reconstruction_quality(model, test),
+        }
 
 
 def accuracy(model: Judge, test: Images) -> dict[str, float]:
