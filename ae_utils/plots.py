@@ -142,6 +142,7 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
         if not flat:
             axis.set(zlabel="$z_3$")
             axis.view_init(elev=20, azim=view)
+            axis.locator_params(nbins=5)
             axis.set_box_aspect(None, zoom=0.9)
     handles, names = axis.get_legend_handles_labels()
     edges = (0.1, 0.86, 0.1, 0.92) if flat else (0.0, 0.9, 0.02, 0.98)
