@@ -136,7 +136,17 @@ def _refresh(path: Path) -> str:
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         beside.write_text(text, encoding="utf-8")
         os.replace(beside, path)
+    for cell in notebook.cells:
+        if "picture" in cell.metadata.get("tags", ()):  # for the README, which cannot show a cell
+            (path.parent / "pictures").mkdir(exist_ok=True)
+            (path.parent / "pictures" / f"{cell.id}.png").write_bytes(picture(cell))
     return f"{name}: {time.monotonic() - start:.0f} s, {'written' if changed else 'unchanged'}"
+
+
+def picture(cell) -> bytes:
+    """The last PNG among a cell's outputs."""
+    shown = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    return base64.b64decode(shown[-1])
 
 
 def main(arguments: list[str]) -> int:
