@@ -13,8 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-SETTINGS = {  # no questions, no news; the browser may reach the application
-    "notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+SETTINGS = {  # no news; no cell left out because it is far down the page
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "notebook-extension/tracker": {"windowingMode": "none"},
 }
 
 
@@ -24,10 +25,10 @@ def jupyterlab(folder: Path, home: Path, patience: float = 60):
 
     Configuration, data and runtime files go below ``home``, so that nobody's own are read or written.
     """
-    settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
     for name, values in SETTINGS.items():
-        (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+        settings = home / f"config/lab/user-settings/@jupyterlab/{name}.jupyterlab-settings"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(json.dumps(values))
     places = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime"}
     own = {f"JUPYTER_{name}_DIR": str(home / place) for name, place in places.items()}
     own |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
@@ -41,7 +42,8 @@ def jupyterlab(folder: Path, home: Path, patience: float = 60):
         )
     try:
         _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, patience, home / "server.log")
-        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/{notebook}?token={token}"
+        # reset: Jupyter would bring back the tabs of the last notebook, and put them in front
+        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/{notebook}?token={token}&reset"
     finally:
         _stop(server)
 
@@ -88,11 +90,11 @@ class Notebook:
         }"""
         self.tab.wait_for_function(idle, timeout=1000 * patience)
 
-    def run_all(self, patience: float = 60) -> None:
-        """Run every cell and wait for the last. Raises ``RuntimeError`` with the message of a cell that failed."""
-        self.tab.set_default_timeout(1000 * patience)
-        self.tab.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")  # comes back after the last cell
-        errors = self.tab.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]')
+    def run_all(self) -> None:
+        """Run every cell and wait for the last. Raises ``RuntimeError`` with what a cell raised or wrote to stderr."""
+        self.tab.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        kinds = ("stderr", "error")
+        errors = self.tab.locator(", ".join(f'[data-mime-type="application/vnd.jupyter.{kind}"]' for kind in kinds))
         if errors.count():
             raise RuntimeError(errors.first.text_content())
 

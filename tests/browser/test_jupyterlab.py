@@ -178,7 +178,7 @@ def test_sliders_outlive_the_kernel(notebook):
 @pytest.mark.parametrize("lesson", sorted(path.name for path in LESSONS.glob("01_*.ipynb")))
 def test_a_lessons_sliders_show_what_its_decoder_gives(lesson, opened):
     with opened(lesson, shortened(lesson)) as notebook:
-        notebook.run_all(patience=300)
+        notebook.run_all()
         notebook.python("explorer = Out[max(Out)]")  # what the last cell shows
         explorer = Explorer(notebook, "explorer", 0)
         pictures = [explorer.agree()]
