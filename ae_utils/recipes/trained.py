@@ -24,19 +24,26 @@ def trained(name: str) -> nn.Module:
 
     Raises ``CheckpointError`` when there are no weights of that name, or they are damaged.
     """
-    folder = data_folder() / FOLDER
-    entry = _manifest(folder).get(name)
-    if entry is None:
-        raise checkpoint.CheckpointError(
-            f"{folder} holds no weights named {name!r}; it holds {', '.join(_manifest(folder)) or 'none'}."
-        )
-    path = folder / f"{name}.pt"
+    entry, path = about(name), data_folder() / FOLDER / f"{name}.pt"
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
         raise checkpoint.CheckpointError(f"{path} is damaged (its SHA-256 is not the manifest's); restore it.")
-    weights = checkpoint.load(path, ("model",))["model"]
     model = find(entry["recipe"]).build(**entry["settings"])
-    model.load_state_dict(weights)  # into float32
+    model.load_state_dict(checkpoint.load(path, ("model",))["model"])  # into float32
     return model.eval().requires_grad_(False)
+
+
+def about(name: str) -> dict:
+    """What the manifest says of trained weights: ``command``, ``settings``, ``seed``, ``epochs``, ``test`` (its metrics).
+
+    Raises ``CheckpointError`` when there are none of that name.
+    """
+    folder = data_folder() / FOLDER
+    known = _manifest(folder)
+    if name not in known:
+        raise checkpoint.CheckpointError(
+            f"{folder} holds no weights named {name!r}; it holds {', '.join(known) or 'none'}."
+        )
+    return known[name]
 
 
 def keep(run: str | Path, folder: str | Path | None = None) -> Path:
