@@ -33,7 +33,7 @@ def trained(name: str) -> nn.Module:
 
 
 def about(name: str) -> dict:
-    """What the manifest says of trained weights: ``command``, ``settings``, ``seed``, ``epochs``, ``test`` (its metrics).
+    """What the manifest says of trained weights: ``command``, ``settings``, ``seed``, ``epochs``, ``test`` metrics …
 
     Raises ``CheckpointError`` when there are none of that name.
     """
