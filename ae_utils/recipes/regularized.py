@@ -28,13 +28,9 @@ def wide(latent_dim: int, activation: type[nn.Module] = nn.ReLU) -> Autoencoder:
     return Autoencoder(encoder, dense_decoder((latent_dim,)), latent_dim)
 
 
-def denoiser(latent_dim: int, width: int) -> Autoencoder:
-    """Two convolutions to 32 × 7 × 7 numbers, twice as many as pixels; two linear layers and two convolutions back.
-
-    Raises ``ValueError`` for another ``latent_dim`` than these 1,568.
-    """
-    if latent_dim != 32 * 7 * 7:
-        raise ValueError(f"denoiser expects latent_dim {32 * 7 * 7}, which is 32 × 7 × 7, but got {latent_dim}.")
+def denoiser(width: int) -> Autoencoder:
+    """Two convolutions to 32 × 7 × 7 numbers, twice as many as pixels; two linear layers and two convolutions back."""
+    latent_dim = 32 * 7 * 7
     encoder = nn.Sequential(*strided((1, 16, 32), (4, 4)), nn.Flatten())
     return Autoencoder(encoder, shuffle_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
 
@@ -113,7 +109,7 @@ RECIPES = (
         "denoising-fast",
         "convolutions against two kinds of noise, squared and absolute error, one-cycle",
         denoiser,
-        settings={"latent_dim": 1568, "width": 512},
+        settings={"width": 512},
         objective=partial(denoising, corrupt=partial(either, corruptions=(gaussian, salt_and_pepper)), absolute=0.2),
         optimizer=partial(adam, lr=5e-3),
         schedule=one_cycle,
