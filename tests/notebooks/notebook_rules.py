@@ -19,7 +19,7 @@ import nbformat
 from execute_notebooks import METADATA, ROOT, execute
 
 MAX_LINES, MAX_MEDIAN, MAX_PICTURE = 25, 8, 200_000
-TAGS = {"settings", "defines", "mirrors", "claims", "quality"}
+TAGS = {"settings", "defines", "mirrors", "claims", "quality", "picture"}
 SHOWN = {"text/plain", "text/html", "image/png"}
 READABLE = re.compile(r"(?![0-9a-f]{8}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PLACES = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|private|var|opt|mnt)/|\b[A-Z]:\\")
