@@ -2,9 +2,9 @@
 
 Cells are marked by tags: ``settings`` (one cell, simple assignments, seed and epochs among them), ``defines`` (what the
 package holds under the same name), ``mirrors`` (does by hand what the package does, and asserts the same numbers),
-``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only).
-``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only), ``picture`` (written as a
-PNG beside the notebooks, for the README).
+``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only),
+``picture`` (written as a PNG beside the notebooks, for the README).
+"""
 
 import ast
 import base64
