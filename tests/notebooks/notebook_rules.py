@@ -92,6 +92,8 @@ def _code(cell) -> list[str]:
         complaints.append("uses a magic command: plain Python only")
     elif not cell.outputs and any(_prints(statement) for statement in ast.parse(cell.source).body):
         complaints.append("prints, but has no output; run `make notebooks`")
+    if cell.source.rstrip().endswith(";"):
+        complaints.append("ends in a semicolon, which does not silence it everywhere; give the value a name")
     for output in cell.outputs:
         complaints += _output(output)
     if sum("image/png" in output.get("data", {}) for output in cell.outputs) > 1:

@@ -131,6 +131,7 @@ def test_a_claim_about_quality_without_its_tag_turns_red(tmp_path):
         (lambda cell: cell.metadata.update(collapsed=True), "metadata hold more"),
         (lambda cell: cell.update(source="x = 1\n" * 26), "26 lines"),
         (lambda cell: cell.update(source="%time x = 1"), "magic"),
+        (lambda cell: cell.update(source="print(1);"), "semicolon"),
         (lambda cell: cell.update(source="open('/home/ada/digits.csv')"), "somebody's machine"),
         (lambda cell: cell.outputs[0].update(text="<Model object at 0x7f12ab>"), "memory address"),
         (lambda cell: cell.outputs[0].update(name="stderr"), "stderr"),
