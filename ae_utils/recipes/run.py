@@ -20,7 +20,7 @@ from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import History, Moment, fit
 
 PICTURE_EVERY, EMBED_EVERY = 4, 10  # epochs, as published
-NEEDS = ("recipe", "settings", "plan", "step", "history", "seconds")
+NEEDS = {"recipe": str, "settings": dict, "plan": dict, "step": dict, "history": list, "seconds": float}
 
 
 @dataclass
@@ -103,9 +103,10 @@ class Run:
                     f"{path} was trained with {name} {content['plan'].get(name)}, not {wanted}; "
                     "resume with the same, or train without --resume."
                 )
-        _fill(path, step, content["step"])
         self.seconds = content["seconds"]
-        return History(list(content["history"]))
+        with checkpoint.fitting(path):
+            step.load_state_dict(content["step"])
+            return History([{**row, "epoch": int(row["epoch"])} for row in content["history"]])
 
     def _picture(self, test: Images) -> Callable[[Moment], None]:
         def hook(moment: Moment) -> None:
@@ -160,10 +161,14 @@ def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
     Raises ``CheckpointError`` when the folder holds no readable checkpoint, or one that does not fit its recipe.
     """
     path = Path(folder) / "checkpoint.pt"
-    content = checkpoint.load(path, ("recipe", "settings", "step"))
-    recipe = find(content["recipe"])
-    model = recipe.build(**content["settings"])
-    _fill(path, model, content["step"].get("model"))
+    content = checkpoint.load(path, {name: NEEDS[name] for name in ("recipe", "settings", "step")})
+    try:
+        recipe = find(content["recipe"])
+    except ValueError as error:
+        raise checkpoint.CheckpointError(f"{path}: {error}") from None
+    with checkpoint.fitting(path):
+        model = recipe.build(**content["settings"])
+        model.load_state_dict(content["step"]["model"])
     return recipe, model.eval()
 
 
@@ -182,15 +187,6 @@ def _refuse_others(path: Path, content: dict, recipe: Recipe) -> None:
             f"{path} was built with {content['settings']}, but {recipe.name} now has {dict(recipe.settings)}; "
             "train it again without --resume."
         )
-
-
-def _fill(path: Path, owner, state) -> None:
-    try:
-        owner.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise checkpoint.CheckpointError(
-            f"{path} holds weights of another architecture than its recipe builds; train it again without --resume."
-        ) from error
 
 
 def writable(folder: Path) -> None:

@@ -17,6 +17,7 @@ from ae_utils.recipes.catalogue import find
 
 FOLDER = "trained"
 MANIFEST = "manifest.json"
+CHECKSUM = "sha256 of the rest"
 
 
 def trained(name: str) -> nn.Module:
@@ -27,15 +28,17 @@ def trained(name: str) -> nn.Module:
     entry, path = about(name), data_folder() / FOLDER / f"{name}.pt"
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
         raise checkpoint.CheckpointError(f"{path} is damaged (its SHA-256 is not the manifest's); restore it.")
-    model = find(entry["recipe"]).build(**entry["settings"])
-    model.load_state_dict(checkpoint.load(path, ("model",))["model"])  # into float32
+    content = checkpoint.load(path, {"model": dict})
+    with checkpoint.fitting(path):
+        model = find(entry["recipe"]).build(**entry["settings"])
+        model.load_state_dict(content["model"])  # into float32
     return model.eval().requires_grad_(False)
 
 
 def about(name: str) -> dict:
     """What the manifest says of trained weights: ``command``, ``settings``, ``seed``, ``epochs``, ``test`` metrics …
 
-    Raises ``CheckpointError`` when there are none of that name.
+    Raises ``CheckpointError`` when there are none of that name, or the manifest is damaged.
     """
     folder = data_folder() / FOLDER
     known = _manifest(folder)
@@ -66,15 +69,27 @@ def keep(run: str | Path, folder: str | Path | None = None) -> Path:
         "settings": content["settings"], "seed": report["seed"], "epochs": report["epochs"], "test": report["test"],
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }  # fmt: skip
-    manifest = _manifest(folder) | {name: entry}
+    manifest = dict(sorted((_manifest(folder) | {name: entry}).items()))
     with whole_file(folder / MANIFEST) as beside:
-        beside.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
+        beside.write_text(json.dumps(manifest | {CHECKSUM: _checksum(manifest)}, indent=1) + "\n")
     return path
 
 
 def _manifest(folder: Path) -> dict:
     path = folder / MANIFEST
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest.pop(CHECKSUM) == _checksum(manifest):
+            return manifest
+    except (ValueError, KeyError, AttributeError, TypeError):
+        pass
+    raise checkpoint.CheckpointError(f"{path} is damaged (its checksum is wrong); restore it.")
+
+
+def _checksum(manifest: dict) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 if __name__ == "__main__":
