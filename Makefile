@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test notebooks
+.PHONY: lab test notebooks scoreboard
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks
@@ -17,6 +17,9 @@ test: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py
+
+scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'

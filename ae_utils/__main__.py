@@ -1,4 +1,4 @@
-"""The command line: ``python -m ae_utils list``, ``train NAME`` and ``explore runs/NAME``."""
+"""The command line: ``python -m ae_utils list``, ``train NAME``, ``explore runs/NAME`` …"""
 
 import argparse
 import os
@@ -38,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on after the last finished epoch")
     train.add_argument("--quiet", action="store_true", help="no progress bar, no line for each epoch")
     train.set_defaults(run=_train)
+    _add_uses(commands)
+    return parser
+
+
+def _add_uses(commands) -> None:
+    """The commands that come after training."""
     altered = commands.add_parser("altered", help="make altered MNIST").add_subparsers(required=True, metavar="write")
     write = altered.add_parser("write", help="write the folders clean and aug of PNGs")
     write.add_argument("folder", type=Path)
@@ -49,7 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     explore.add_argument("folder", type=Path, help="a folder that `train` wrote, such as runs/linear-3d")
     explore.add_argument("--html", type=Path, default=Path("explorer.html"), metavar="FILE", help="the page to write")
     explore.set_defaults(run=_explore)
-    return parser
+    rebuild = commands.add_parser("reconstruct", help="what a trained model makes of your own pictures of digits")
+    rebuild.add_argument("folder", type=Path, help="a folder that `train` wrote, such as runs/conv-fast")
+    rebuild.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG or JPEG of one digit, any size")
+    rebuild.add_argument("--out", type=Path, default=Path("reconstructed.png"), metavar="FILE")
+    rebuild.set_defaults(run=_reconstruct)
+    board = commands.add_parser("scoreboard", help="train all recipes and put them side by side")
+    board.add_argument("--recipes", nargs="+", metavar="NAME", help="these only")
+    board.add_argument("--seeds", nargs="+", type=_seed, metavar="SEED", help="0; for short recipes 0 1 2")
+    board.add_argument("--epochs", type=_positive, help="instead of the recipes' numbers")
+    board.add_argument("--images", type=_positive, help="train and measure on the first N images only")
+    board.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="runs go to DIR/seed-S/NAME")
+    board.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="table and pictures")
+    board.set_defaults(run=_scoreboard)
 
 
 def _positive(text: str) -> int:
@@ -105,6 +123,36 @@ def _explore(options: argparse.Namespace) -> None:
     test = recipe.images()[1][:2000]
     page = write_page(options.html, model, codes=codes(model, test), labels=test.label, title=recipe.name)
     print(f"{page}: open it in any browser; it needs no server and no network")
+
+
+def _reconstruct(options: argparse.Namespace) -> None:
+    import torch
+
+    from ae_utils import plots
+    from ae_utils.data.images import Images
+    from ae_utils.data.pictures import read_picture
+    from ae_utils.metrics.images import mse, reconstruct
+    from ae_utils.recipes.run import load_model
+    from ae_utils.recipes.trained import trained
+
+    recipe, model = load_model(options.folder)
+    if not hasattr(model, "encode"):
+        raise ValueError(f"{recipe.name} has no encoder, it only draws; name a run of an autoencoder.")
+    x, done = zip(*(read_picture(path) for path in options.images), strict=True)
+    x = torch.stack(x)
+    label = trained("judge")(x).logits.argmax(1)  # which a conditional model wants to know
+    x_hat = reconstruct(model, Images(x, x, label))
+    for path, what, digit, error in zip(options.images, done, label, mse(x_hat, x), strict=True):
+        print(f"{path}: {what}; looks like a {digit}; squared error {error:.4f} a pixel")
+    plots.save(plots.reconstructions(x, x_hat, count=len(x)), options.out)
+    print(f"{options.out}: what the model saw, over what it made of it")
+
+
+def _scoreboard(options: argparse.Namespace) -> None:
+    from ae_utils.scoreboard.board import NAMES, Board
+
+    board = Board(options.out, options.seeds, options.epochs, options.images, hooks=_told)
+    print(f"{board.write(options.recipes or NAMES, options.results)}: all of them side by side")
 
 
 def _write_altered(options: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ FLOORS = (
     {"models", "metrics", "widgets", "adversarial"},
     {"checks"},
     {"recipes"},
-    {"scoreboard", "__main__"},
+    {"scoreboard"},
+    {"__main__"},
 )
 # A room that stands on a neighbour of its own floor, and why.
 NEIGHBOURS = {

@@ -1,0 +1,90 @@
+"""The scoreboard: trains what is not trained, measures what is not measured, writes the table and the pictures."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ae_utils.files import whole_file
+from ae_utils.plots import save
+from ae_utils.recipes.catalogue import RECIPES, find
+from ae_utils.recipes.recipe import Recipe
+from ae_utils.recipes.run import Run, load_model
+from ae_utils.scoreboard import figures
+from ae_utils.scoreboard.measure import COLUMNS, PROTOCOL, Stage, Subject
+from ae_utils.scoreboard.page import page
+
+SHORT, MORE_SEEDS = 60.0, (1, 2)  # a recipe whose first seed needs fewer CPU-seconds is trained with these, too
+NAMES = tuple(name for name in RECIPES if name != "judge")  # which makes no pictures
+ENDINGS = {"": pd.Series.mean, "_std": pd.Series.std}
+
+
+@dataclass
+class Board:
+    """Where runs lie (``out``/seed-S/NAME), and what replaces the recipes' own numbers of epochs and images.
+
+    Without ``seeds``: 0, and 1 and 2 for short recipes. ``hooks(name)`` gives ``Run`` its hooks.
+    """
+
+    out: Path = Path("runs")
+    seeds: Sequence[int] | None = None
+    epochs: int | None = None
+    images: int | None = None
+    hooks: Callable[[str], dict] = lambda name: {}
+
+    def write(self, names: Sequence[str] = NAMES, results: Path = Path("results")) -> Path:
+        """Train, measure and write the table and the pictures; returns the CSV. What is finished is not done again.
+
+        Raises ``ValueError`` for a recipe that is unknown or makes no pictures, or a run of another plan in the way.
+        """
+        recipes = [find(name) for name in names]
+        if mute := [recipe.name for recipe in recipes if recipe.name not in NAMES]:
+            raise ValueError(f"{mute[0]} makes no pictures, so the scoreboard has no line for it.")
+        self.stage, self.strips = Stage(self.images), {}
+        table = pd.DataFrame([self._row(recipe) for recipe in recipes])
+        _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.6g"))
+        _write(results / "scoreboard.md", page(table, results / "published.csv"))
+        save(figures.five_digits(self.stage.test.x, self.strips), results / "five_digits.png")
+        for column in figures.COSTS:
+            save(figures.against_cost(table, column), results / f"{column}.png")
+        return results / "scoreboard.csv"
+
+    def _row(self, recipe: Recipe) -> dict:
+        found = [self._columns(recipe, seed) for seed in self.seeds or (0,)]
+        if self.seeds is None and found[0]["cpu_seconds"] < SHORT:
+            found += [self._columns(recipe, seed) for seed in MORE_SEEDS]
+        frame = pd.DataFrame(found, dtype=float)
+        plan = {"seeds": len(found), "epochs": self.epochs or recipe.epochs, "images": self.images}
+        numbers = {f"{name}{end}": how(frame[name]) for name in COLUMNS for end, how in ENDINGS.items()}
+        return {"recipe": recipe.name, "system": recipe.system, **plan, **numbers}
+
+    def _columns(self, recipe: Recipe, seed: int) -> dict:
+        """One run, trained unless it is finished, and measured unless its checkpoint has been."""
+        run = Run(recipe, self.out / f"seed-{seed}" / recipe.name, self.epochs, self.images, seed, resume=True)
+        run.hooks = self.hooks(recipe.name)
+        report = _finished(run) or run.train()
+        subject = Subject(recipe, load_model(run.folder)[1], self.stage, report)
+        self.strips.setdefault(recipe.name, figures.strip(subject))  # of the first seed
+        kept, weights = run.folder / "scoreboard.json", (run.folder / "checkpoint.pt").read_bytes()
+        of = {"checkpoint": hashlib.sha256(weights).hexdigest(), "protocol": PROTOCOL}
+        if kept.is_file() and (found := json.loads(kept.read_text()))["of"] == of:
+            return found["columns"]
+        columns = subject.columns()
+        _write(kept, json.dumps({"of": of, "columns": columns}, indent=1) + "\n")
+        return columns
+
+
+def _finished(run: Run) -> dict | None:
+    """The report of a finished run of the same plan."""
+    path = run.folder / "metrics.json"
+    report = json.loads(path.read_text()) if path.is_file() else {}
+    wanted = {"recipe": run.recipe.name, "settings": dict(run.recipe.settings), **run.plan}
+    return report if wanted.items() <= report.items() else None
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,77 @@
+"""The scoreboard's pictures: quality against cost, and the same five digits through every model."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ae_utils.metrics.images import reconstruct
+from ae_utils.plots import DIGIT_COLOURS, GREY, SIZE
+from ae_utils.scoreboard.measure import Subject
+
+COSTS = {
+    "mse": "squared error per pixel (less is better)",
+    "frechet_drawn": "Fréchet distance of drawn digits (less is better)",
+}
+FEW, COLUMNS = 5, 4
+DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
+
+
+def strip(subject: Subject) -> Tensor:
+    """What a model makes of the first five test images → (5, 1, 28, 28); a generator draws any five."""
+    few = subject.stage.test[:FEW]
+    return reconstruct(subject.model, few) if subject.rebuilds else subject.draw(few.label)
+
+
+def five_digits(x: Tensor, made: Mapping[str, Tensor]) -> Figure:
+    """The first of ``x`` (n, 1, 28, 28), and what each model makes of them, by name; four strips a row."""
+    strips = {"original": x[:FEW], **made}
+    rows = -(-len(strips) // COLUMNS)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=(10.4, 0.82 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (name, images) in zip(axes.flat, strips.items(), strict=False):
+        axis.imshow(torch.cat(tuple(images[:, 0]), 1), vmin=0, vmax=1, **GREY)
+        axis.set_title(name, fontsize=SIZE, pad=3)
+    plt.close(figure)
+    return figure
+
+
+def against_cost(table: pd.DataFrame, column: str) -> Figure:
+    """One point a recipe: CPU-seconds of its training, and ``column``, both logarithmic; every point is named."""
+    table = table[table[column].notna()]
+    figure, axis = plt.subplots(figsize=(9.6, 6.4), layout="constrained")
+    for colour, own, name in ((0, False, "published system"), (5, True, "the course's own")):
+        part = table[(table["system"] == 0) == own]
+        axis.scatter(part["cpu_seconds"], part[column], s=36, c=DIGIT_COLOURS[colour], label=name, zorder=3)
+    axis.set(xscale="log", yscale="log", xlabel="CPU-seconds of training", ylabel=COSTS[column])
+    axis.margins(0.12)
+    axis.grid(alpha=0.3, which="both")
+    axis.legend(loc="upper right")
+    name_points(axis, table.set_index("recipe")[["cpu_seconds", column]])
+    plt.close(figure)
+    return figure
+
+
+def name_points(axis: Axes, points: pd.DataFrame) -> None:
+    """Write each row's name beside its point (two columns), where it covers neither a point nor another name."""
+    axis.figure.canvas.draw()
+    pixels, taken = axis.transData.transform(points.to_numpy()), [axis.get_legend().get_window_extent()]
+    for name, *at in points.itertuples():
+        for far, (right, up) in product((8, 16, 26, 38, 52), DIRECTIONS):
+            text = axis.annotate(
+                name, at, (right * far, up * far * 0.8), textcoords="offset points", fontsize=SIZE - 1,
+                ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up],
+                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 8 else None,
+            )  # fmt: skip
+            box = text.get_window_extent().padded(2)
+            free = not box.count_contains(pixels) and not any(box.overlaps(other) for other in taken)
+            if free and axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1):
+                break
+            text.remove()
+        taken.append(box)

@@ -1,0 +1,98 @@
+"""What the scoreboard measures of a trained model: a table of columns, each with those it makes sense for."""
+
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ae_utils.data.mnist import mnist
+from ae_utils.metrics.codes import codes, linear_probe
+from ae_utils.metrics.distance import FrechetDistance
+from ae_utils.metrics.generation import judged
+from ae_utils.metrics.images import mse, psnr, reconstruct, ssim
+from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
+from ae_utils.models import CVAE, VAE
+from ae_utils.recipes.recipe import Recipe
+from ae_utils.recipes.trained import trained
+
+DRAWN, CODED, WEIGHED, SAMPLES, LABELLED = 10_000, 10_000, 1000, 200, 1000  # what they count: protocol.md
+PROTOCOL = (Path(__file__).parent / "protocol.md").read_text(encoding="utf-8").format(**globals())
+
+
+class Stage:
+    """What is the same for every model: the judge, and the images (with ``images`` only the first so many)."""
+
+    def __init__(self, images: int | None = None):
+        self.train, self.test = mnist("train")[:images], mnist("test")[: images and max(10, images // 6)]
+        self.few, self.judge = self.train[:CODED], trained("judge")
+        self.asked = torch.arange(min(DRAWN, len(self.test))) % 10  # the labels of the digits to draw
+
+    distance = cached_property(lambda self: FrechetDistance(self.judge, self.train.x))
+    real = cached_property(lambda self: self.distance(self.test.x))
+
+
+class Subject:
+    """A trained model on the stage: what it can do, and what several columns need of it, made once."""
+
+    def __init__(self, recipe: Recipe, model, stage: Stage, report: dict):
+        self.model, self.stage, self.report, self.rebuilds = model.eval(), stage, report, hasattr(model, "encode")
+        self.variational, self.told = isinstance(model, VAE), isinstance(model, CVAE)
+        self.reads = self.rebuilds and not self.told
+        self.weighs = self.variational and getattr(recipe.objective, "keywords", {}).get("binarize", False)
+
+    x_hat = cached_property(lambda self: reconstruct(self.model, self.stage.test))
+    codes = cached_property(lambda self: codes(self.model, self.stage.few))
+    drawn = cached_property(lambda self: self.draw(self.stage.asked))
+    binary = cached_property(lambda self: binary(self.stage.test))
+
+    @torch.no_grad()
+    def draw(self, label: Tensor) -> Tensor:
+        """A picture for each label (n,), which only a conditional model heeds → (n, 1, 28, 28)."""
+        z = torch.randn(len(label), self.model.latent_dim, generator=torch.Generator().manual_seed(0))
+        if self.rebuilds and not self.variational:  # from a Gaussian fitted to codes
+            given = self.codes.double()
+            variance, directions = torch.linalg.eigh(torch.cov(given.T))
+            z = (given.mean(0) + z.double() * variance.clamp(min=0).sqrt() @ directions.T).float()
+        parts = zip(z.split(1000), label.split(1000), strict=True)
+        return torch.cat([self.model.decode(some, digits) for some, digits in parts])
+
+    def probe(self) -> Tensor:
+        """The linear probe's shares, one a draw."""
+        seen, few, test = codes(self.model, self.stage.test), self.stage.few, self.stage.test
+        return linear_probe(self.codes, few.label, seen, test.label, count=min(LABELLED, len(few)))
+
+    def seen(self, *names: str) -> float | None:
+        """The first of ``names`` that the recipe's own evaluation reports."""
+        return next((self.report["test"][name] for name in names if name in self.report["test"]), None)
+
+    def columns(self) -> dict[str, float | None]:
+        """Every column for this model; ``None`` where it makes no sense."""
+        found = {}
+        for name, (_, _, who, number) in COLUMNS.items():
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                value = number(self) if getattr(self, who) else None
+            found[name] = float(value.double().mean()) if isinstance(value, Tensor) else value
+        return found
+
+
+# name: title, decimals, whom it makes sense for (an attribute of Subject), the number, or one for each image
+COLUMNS = {
+    "parameters": ("parameters", 0, "model", lambda s: s.report["parameters"]),
+    "code": ("code", 0, "model", lambda s: s.model.latent_dim),
+    "cpu_seconds": ("CPU-s", 0, "model", lambda s: s.report["cpu_seconds"]),
+    "mse": ("MSE", 5, "rebuilds", lambda s: mse(s.x_hat, s.stage.test.x)),
+    "psnr": ("PSNR", 2, "rebuilds", lambda s: psnr(s.x_hat, s.stage.test.x)),
+    "ssim": ("SSIM", 3, "rebuilds", lambda s: ssim(s.x_hat, s.stage.test.x)),
+    "frechet_rebuilt": ("Fréchet, rebuilt", 2, "rebuilds", lambda s: s.stage.distance(s.x_hat)),
+    "frechet_drawn": ("Fréchet, drawn", 2, "model", lambda s: s.stage.distance(s.drawn)),
+    "frechet_real": ("Fréchet, real", 2, "model", lambda s: s.stage.real),
+    "obedience": ("obedience", 3, "told", lambda s: judged(s.stage.judge, s.drawn).argmax(1) == s.stage.asked),
+    "negative_elbo": ("−ELBO", 2, "weighs", lambda s: -elbo(s.model, s.binary)),
+    "log_likelihood": ("log p(x)", 2, "weighs", lambda s: log_likelihood(s.model, s.binary[:WEIGHED], samples=SAMPLES)),
+    "active_units": ("active units", 0, "variational", lambda s: int(active_units(s.model, s.binary).sum())),
+    "probe": ("linear probe", 3, "reads", Subject.probe),
+    "psnr_damaged": ("PSNR before", 2, "rebuilds", lambda s: s.seen("gaussian_noisy_psnr", "altered_psnr")),
+    "psnr_restored": ("PSNR after", 2, "rebuilds", lambda s: s.seen("gaussian_denoised_psnr", "restored_psnr")),
+}

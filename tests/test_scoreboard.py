@@ -1,0 +1,107 @@
+"""The scoreboard on runs of seconds: one protocol, the same numbers twice, a line for every system."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from ae_utils.__main__ import main
+from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.recipes.run import Run
+from ae_utils.scoreboard import measure
+from ae_utils.scoreboard.board import NAMES, Board
+
+CAN = {  # what each of these must have a number for, beside what all have
+    "pca-ae": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe"},
+    "conv-batchnorm": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe"},
+    "denoising": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe", "psnr_damaged", "psnr_restored"},
+    "vae": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe", "active_units", "negative_elbo", "log_likelihood"},
+    "gan": set(),
+}
+ALL = {"parameters", "code", "cpu_seconds", "frechet_drawn", "frechet_real"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_small_protocol():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "SAMPLES", 5)
+        yield
+
+
+def board(folder, *names, seeds=(0,), **options):
+    path = Board(folder / "runs", seeds, 1, 300, **options).write(names, folder / "results")
+    return pd.read_csv(path).set_index("recipe")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    return folder, board(folder, *CAN)
+
+
+def test_every_system_has_a_line():
+    assert {RECIPES[name].system for name in NAMES} >= set(range(1, 17))
+
+
+@pytest.mark.parametrize("name", CAN)
+def test_a_line_has_the_columns_that_make_sense(written, name):
+    line = written[1].loc[name, list(measure.COLUMNS)]
+    assert set(line.index[line.notna()]) == CAN[name] | ALL
+
+
+def test_the_page_says_that_it_was_a_quick_look_and_how_it_was_measured(written):
+    page = (written[0] / "results" / "scoreboard.md").read_text()
+    assert "on 300 images only" in page and measure.PROTOCOL in page
+    assert {path.name for path in (written[0] / "results").glob("[!.]*")} == {
+        "scoreboard.csv", "scoreboard.md", "five_digits.png", "mse.png", "frechet_drawn.png",
+    }  # fmt: skip
+
+
+def test_a_second_call_trains_and_measures_nothing_and_writes_the_same_bytes(written, monkeypatch):
+    folder, _ = written
+    before = {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
+    monkeypatch.setattr(Run, "train", None)
+    monkeypatch.setattr(measure.Subject, "columns", None)
+    board(folder, *CAN)
+    assert {path.name: path.read_bytes() for path in (folder / "results").iterdir()} == before
+
+
+def test_a_second_run_of_two_recipes_gives_the_same_numbers(written, tmp_path):
+    again = board(tmp_path, "vae", "denoising").drop(columns="cpu_seconds")
+    pd.testing.assert_frame_equal(again, written[1].drop(columns="cpu_seconds").loc[again.index], check_dtype=False)
+
+
+def test_short_recipes_are_trained_with_three_seeds(tmp_path):
+    row = board(tmp_path, "pca-ae", seeds=None).loc["pca-ae"]
+    assert row["seeds"] == 3 and row["mse_std"] > 0
+    reports = [json.loads((tmp_path / f"runs/seed-{seed}/pca-ae/metrics.json").read_text()) for seed in range(3)]
+    assert row["mse"] == pytest.approx(sum(report["test"]["mse"] for report in reports) / 3, rel=1e-4)
+    assert " ± " in (tmp_path / "results" / "scoreboard.md").read_text()
+
+
+def test_weights_that_changed_are_measured_again(tmp_path):
+    board(tmp_path, "pca-ae")
+    kept = tmp_path / "runs/seed-0/pca-ae/scoreboard.json"
+    other = json.loads(kept.read_text())
+    other["of"]["checkpoint"], other["columns"]["mse"] = "another", 1.0
+    kept.write_text(json.dumps(other))
+    assert board(tmp_path, "pca-ae").loc["pca-ae", "mse"] < 1
+
+
+def test_published_numbers_stand_beside_ours(tmp_path):
+    (tmp_path / "results").mkdir()
+    line = "pca-ae,mse,0.0168,PCA,the same\nvae,mse,1,nobody,none\n"
+    (tmp_path / "results" / "published.csv").write_text("recipe,column,value,source,protocol\n" + line)
+    ours = board(tmp_path, "pca-ae").loc["pca-ae", "mse"]
+    page = (tmp_path / "results" / "scoreboard.md").read_text()
+    assert f"| pca-ae | MSE | {ours:.5f} | 0.0168 | PCA | the same |" in page and "nobody" not in page
+
+
+def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for arguments, sentence in {
+        ("--recipes", "vea"): "there is no recipe 'vea'",
+        ("--recipes", "judge"): "judge makes no pictures",
+    }.items():
+        assert main(["scoreboard", *arguments]) == 2
+        assert sentence in capsys.readouterr().err
