@@ -117,6 +117,25 @@ def hidden(width_in: int, width: int, activation: Callable[[], nn.Module] = nn.S
     return [nn.Linear(width_in, width, bias=False), nn.BatchNorm1d(width), activation()]
 
 
+class Conditional(nn.Module):
+    """A hidden layer with a scale and a shift for each label after its BatchNorm (de Vries et al. 2017).
+
+    Takes cat(features, one_hot label) and, with ``pass_on``, gives such: so layers that all hear the label still stand
+    in one ``nn.Sequential``.
+    """
+
+    def __init__(self, width_in: int, width: int, *, labels: int = 10, pass_on: bool = True):
+        super().__init__()
+        self.main = nn.Sequential(nn.Linear(width_in, width, bias=False), nn.BatchNorm1d(width, affine=False))
+        self.scale, self.shift = (nn.Parameter(fill(labels, width)) for fill in (torch.ones, torch.zeros))
+        self.activation, self.pass_on = nn.SiLU(), pass_on
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, label = x.split((x.shape[1] - len(self.scale), len(self.scale)), 1)
+        y = self.activation(self.main(features) * (label @ self.scale) + label @ self.shift)
+        return torch.cat((y, label), 1) if self.pass_on else y
+
+
 def strided(
     channels: Sequence[int], kernels: Sequence[int], activation: Callable[[], nn.Module] = nn.SiLU
 ) -> list[nn.Module]:

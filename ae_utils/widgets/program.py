@@ -5,11 +5,13 @@
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ae_utils.widgets.plain import PerLabel, ScaleShift, Sum, chain
 
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, so that codes not tried are safe too
@@ -19,30 +21,6 @@ class Unsupported(ValueError):
     """The page cannot run this decoder; the message says why."""
 
 
-class ScaleShift(nn.Module):
-    """``scale * x + shift`` with a pair of numbers for each channel, or one pair for all."""
-
-    def __init__(self, scale: Tensor, shift: Tensor):
-        super().__init__()
-        self.register_buffer("scale", scale.detach().float())
-        self.register_buffer("shift", shift.detach().float())
-
-    def forward(self, x: Tensor) -> Tensor:
-        per_channel = (1, -1) + (1,) * (x.ndim - 2)
-        return self.scale.view(per_channel) * x + self.shift.view(per_channel)
-
-
-class Sum(nn.Module):
-    """Two roads from the same numbers, added: a residual block before its last activation."""
-
-    def __init__(self, main: nn.Module, shortcut: nn.Module):
-        super().__init__()
-        self.main, self.shortcut = _chain(main), _chain(shortcut)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.main(x) + self.shortcut(x)
-
-
 def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
     """The program of a decoder: ``{"ops": [...], "dtype": "float16" or "float32"}``, its arrays as bytes.
 
@@ -50,7 +28,7 @@ def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
     1/255, in float16 if that is enough. Raises ``Unsupported`` for a layer the page does not know, for too many
     multiply-adds, and for a decoder whose pictures are not those of its layers.
     """
-    plain = _chain(decoder).cpu().eval()
+    plain = chain(decoder).cpu().eval()
     half = copy.deepcopy(plain).half().float()
     for dtype, layers in (("float16", half), ("float32", plain)):
         ops = _ops(layers, codes[:1])
@@ -67,39 +45,6 @@ def _close(images: Tensor, expected: Tensor) -> bool:
     return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
 
 
-def _chain(module: nn.Module) -> nn.Sequential:
-    """The module as plain layers, one after the other."""
-    return nn.Sequential(*(_plain(layer) for layer in _leaves(module)))
-
-
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    """The layers of nested ``nn.Sequential``s in order; of a residual block, its sum and its activation."""
-    if type(module) is nn.Sequential:
-        for child in module:
-            yield from _leaves(child)
-    elif type(module).__name__ == "Residual":  # of ae_utils.networks, which widgets do not import
-        yield from (Sum(module.main, module.shortcut), module.activation)
-    else:
-        yield module
-
-
-def _plain(layer: nn.Module) -> nn.Module:
-    """A copy of the layer, in a simpler form where it has one once training is over."""
-    kind = type(layer)
-    if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and layer.track_running_stats:
-        scale = (layer.running_var.double() + layer.eps).rsqrt()
-        scale = scale if layer.weight is None else scale * layer.weight
-        shift = -layer.running_mean * scale
-        return ScaleShift(scale, shift if layer.bias is None else shift + layer.bias)
-    if kind in (nn.Dropout, nn.Dropout2d):
-        return nn.Identity()
-    if kind.__name__ == "Affine":  # of ae_utils.networks too: two numbers
-        return ScaleShift(torch.tensor([layer.scale]), torch.tensor([layer.shift]))
-    if kind.__name__ == "Shift":  # likewise: plus or minus a fixed image
-        return ScaleShift(torch.ones_like(layer.mean), layer.sign * layer.mean)
-    return copy.deepcopy(layer).float()
-
-
 def _ops(layers: nn.Sequential, x: Tensor) -> list[dict]:
     """A dictionary for each layer that computes; ``x`` (1, inputs) is followed through them for its shapes."""
     ops = []
@@ -114,15 +59,20 @@ def _ops(layers: nn.Sequential, x: Tensor) -> list[dict]:
 
 
 def _multiply_adds(ops: list[dict]) -> int:
-    inside = [road for op in ops if op["op"] == "sum" for road in (op["main"], op["shortcut"])]
+    inside = [value for op in ops for value in op.values() if _is_road(value)]
     return sum(op.get("multiply_adds", 0) for op in ops) + sum(map(_multiply_adds, inside))
+
+
+def _is_road(value) -> bool:
+    """Whether a value of an op is a list of ops itself."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _packed(op: dict, dtype: str) -> dict:
     """The op with its tensors as bytes: numbers in ``dtype``, places in uint32."""
 
     def pack(value):
-        if isinstance(value, list) and value and isinstance(value[0], dict):  # a road of a sum
+        if _is_road(value):
             return [_packed(op, dtype) for op in value]
         if not isinstance(value, Tensor):
             return value
@@ -182,6 +132,14 @@ def _sum(layer: Sum, before: Tensor, after: Tensor) -> dict:
     return {"op": "sum", "main": _ops(layer.main, before), "shortcut": _ops(layer.shortcut, before)}
 
 
+def _per_label(layer: PerLabel, before: Tensor, after: Tensor) -> dict:
+    inner = before[:, : -len(layer.scale)]
+    return {
+        "op": "per_label", "main": _ops(layer.main, inner), "activation": _ops(layer.activation, layer.main(inner)),
+        "labels": len(layer.scale), "scale": layer.scale, "shift": layer.shift, "pass_on": layer.pass_on,
+    }  # fmt: skip
+
+
 def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
     """A layer that only moves numbers: where each one comes from is found by moving their places."""
     places = torch.arange(before.numel(), dtype=torch.float64).view(before.shape)
@@ -211,6 +169,7 @@ OPS = {
     nn.ConvTranspose2d: _transposed_convolution,
     ScaleShift: _scale_shift,
     Sum: _sum,
+    PerLabel: _per_label,
     nn.PixelShuffle: _gather,
     nn.Upsample: _upsample,
     nn.ReLU: _activation("relu"),

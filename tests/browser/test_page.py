@@ -7,6 +7,7 @@ import pytest
 import torch
 from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of, quiet_tab
 
+from ae_utils.networks import Conditional
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.page import write_page
 
@@ -104,9 +105,12 @@ def test_the_pad_moves_two_numbers(tab, tmp_path):
 
 
 def conditional():
-    model = model_of("dense", 4 + 10)
-    model.latent_dim = 4
-    return model.decoder
+    torch.manual_seed(0)
+    layers = Conditional(4, 64), Conditional(64, 784, pass_on=False)
+    for layer in layers:
+        torch.nn.init.normal_(layer.scale)
+        torch.nn.init.normal_(layer.shift)
+    return torch.nn.Sequential(*layers, torch.nn.Unflatten(1, (1, 28, 28)), torch.nn.Sigmoid()).eval()
 
 
 def options():

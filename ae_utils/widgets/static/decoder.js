@@ -72,6 +72,21 @@ const LAYERS = {
     };
   },
 
+  // The last numbers say the label; they choose a scale and a shift for what the layer makes of the others.
+  per_label({ size, main, activation, labels, scale, shift, pass_on }, read) {
+    const layer = chain(main, read), bend = chain(activation, read), a = read(scale), b = read(shift);
+    const width = a.length / labels, scaled = new Float32Array(width), y = new Float32Array(size);
+    return (x) => {
+      const inner = x.length - labels, label = x.subarray(inner), h = layer(x.subarray(0, inner));
+      scaled.fill(0);
+      for (let l = 0, at = 0; l < labels; l++, at += width)
+        if (label[l]) for (let i = 0; i < width; i++) scaled[i] += label[l] * (a[at + i] * h[i] + b[at + i]);
+      y.set(bend(scaled));
+      if (pass_on) y.set(label, width);
+      return y;
+    };
+  },
+
   // Pixel shuffle and upsampling only move numbers.
   gather({ size, source }) {
     const from = copyOf(source, Uint32Array), y = new Float32Array(size);
