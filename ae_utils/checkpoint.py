@@ -54,6 +54,8 @@ def fitting(path: str | Path) -> Iterator[None]:
     """A block that puts what ``path`` held to use; what does not fit becomes a ``CheckpointError`` that names it."""
     try:
         yield
+    except CheckpointError:
+        raise
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path} holds weights of another architecture than its recipe builds; restore it, or train again."

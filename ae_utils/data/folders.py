@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -79,7 +79,10 @@ def pairs_recovered(folder: str | Path, source: Tensor) -> dict[str, float]:
     path = Path(folder) / PAIRS
     if not path.is_file():
         return {}
-    truth = pd.read_csv(path)
+    try:
+        truth = pd.read_csv(path, dtype={"clean": "int64"})[["clean", "alteration"]]
+    except (ValueError, KeyError, OverflowError) as error:
+        raise ValueError(f"{path} is damaged; remove it, or write the folders again.") from error
     if len(truth) != len(source):
         raise ValueError(f"{path} tells of {len(truth)} altered images, but the folder holds {len(source)}.")
     right = pd.Series(truth["clean"].to_numpy() == source.numpy())
@@ -147,10 +150,12 @@ def _read_pngs(folder: Path, name: str) -> Images:
 
 def _pixels(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
-            grey = np.asarray(picture.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        with Image.open(path, formats=("PNG",)) as picture:
+            width, height = picture.size
+            picture.verify()  # the checksums, which reading does not compare
+        if (width, height) == (SIDE, SIDE):
+            with Image.open(path, formats=("PNG",)) as picture:
+                return np.asarray(picture.convert("L"))
+    except Exception as error:  # a damaged file can make Pillow raise anything
         raise ValueError(f"{path} is damaged or no PNG; remove it, or write the folders again.") from error
-    if grey.shape != (SIDE, SIDE):
-        raise ValueError(f"{path} is {grey.shape[1]}×{grey.shape[0]} pixels; every image must be {SIDE}×{SIDE}.")
-    return grey
+    raise ValueError(f"{path} is {width}×{height} pixels; every image must be {SIDE}×{SIDE}.")

@@ -61,11 +61,18 @@ def unpacked(root: Path) -> Path:
     raw = home / "MNIST" / "raw"
     for name, checksum, size in FILES:
         packed, plain = root / f"{name}.gz", raw / name
-        if packed.exists() and not (plain.exists() and plain.stat().st_size == size):
+        if packed.exists() and not _intact(plain, packed, size):
             contents = _contents(packed, checksum)
             with whole_file(plain) as beside:
                 beside.write_bytes(contents)
     return home
+
+
+def _intact(plain: Path, packed: Path, size: int) -> bool:
+    """Whether ``plain`` is what ``packed`` unpacks to: its size, and the CRC-32 that gzip writes at the end."""
+    if not plain.is_file() or plain.stat().st_size != size:
+        return False
+    return zlib.crc32(plain.read_bytes()).to_bytes(4, "little") == packed.read_bytes()[-8:-4]
 
 
 def _contents(packed: Path, checksum: str) -> bytes:

@@ -1,5 +1,6 @@
 """MNIST as a table: one row an image, a ``label`` column and 784 pixel columns 0–255, as it circulates in CSV files."""
 
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def _find_fault(path: Path) -> pd.DataFrame:
         if not whole.all():
             row = int((~whole).to_numpy().argmax())
             value = table[column].iloc[row]
-            what = "is missing (is the file cut off?)" if pd.isna(value) else f"is {value!r}"
+            what = "is missing (is the file cut off?)" if pd.isna(value) else f"is {reprlib.repr(value)}"
             wanted = "a digit 0–9" if column == "label" else "a whole number 0–255"
             raise ValueError(f"{path}, row {row + 1}: {column} {what}, expected {wanted}.")
     return table.apply(pd.to_numeric).astype("uint8")

@@ -96,16 +96,16 @@ class Run:
         if not path.exists():
             return History()
         content = checkpoint.load(path, NEEDS)
-        _refuse_others(path, content, self.recipe)
-        for name, wanted in self.plan.items():
-            if content["plan"].get(name) != wanted:
-                raise checkpoint.CheckpointError(
-                    f"{path} was trained with {name} {content['plan'].get(name)}, not {wanted}; "
-                    "resume with the same, or train without --resume."
-                )
-        self.seconds = content["seconds"]
         with checkpoint.fitting(path):
+            _refuse_others(path, content, self.recipe)
+            for name, wanted in self.plan.items():
+                if content["plan"].get(name) != wanted:
+                    raise checkpoint.CheckpointError(
+                        f"{path} was trained with {name} {content['plan'].get(name)}, not {wanted}; "
+                        "resume with the same, or train without --resume."
+                    )
             step.load_state_dict(content["step"])
+            self.seconds = content["seconds"]
             return History([{**row, "epoch": int(row["epoch"])} for row in content["history"]])
 
     def _picture(self, test: Images) -> Callable[[Moment], None]:
