@@ -60,6 +60,13 @@ def _add_uses(commands) -> None:
     rebuild.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG or JPEG of one digit, any size")
     rebuild.add_argument("--out", type=Path, default=Path("reconstructed.png"), metavar="FILE")
     rebuild.set_defaults(run=_reconstruct)
+    sample = commands.add_parser("sample", help="draw new digits with a trained VAE, conditional VAE or GAN")
+    sample.add_argument("folder", type=Path, help="a folder that `train` wrote, such as runs/cvae")
+    sample.add_argument("--label", type=int, metavar="DIGIT", help="which digit, for a conditional model (all ten)")
+    sample.add_argument("--count", type=_positive, default=16, help="how many pictures (16)")
+    sample.add_argument("--seed", type=_seed, default=0)
+    sample.add_argument("--out", type=Path, default=Path("samples.png"), metavar="FILE")
+    sample.set_defaults(run=_sample)
     board = commands.add_parser("scoreboard", help="train all recipes and put them side by side")
     board.add_argument("--recipes", nargs="+", metavar="NAME", help="these only")
     board.add_argument("--seeds", nargs="+", type=_seed, metavar="SEED", help="0; for short recipes 0 1 2")
@@ -146,6 +153,27 @@ def _reconstruct(options: argparse.Namespace) -> None:
         print(f"{path}: {what}; looks like a {digit}; squared error {error:.4f} a pixel")
     plots.save(plots.reconstructions(x, x_hat, count=len(x)), options.out)
     print(f"{options.out}: what the model saw, over what it made of it")
+
+
+def _sample(options: argparse.Namespace) -> None:
+    import torch
+
+    from ae_utils import plots
+    from ae_utils.metrics.obedience import all_digits, draw
+    from ae_utils.models import CVAE, VAE, Generator
+    from ae_utils.recipes.run import load_model
+
+    if options.label is not None and not 0 <= options.label <= 9:
+        raise ValueError(f"--label expects a digit from 0 to 9, but got {options.label}.")
+    recipe, model = load_model(options.folder)
+    model = getattr(model, "generator", model)
+    if not isinstance(model, VAE | Generator):
+        raise ValueError(f"{recipe.name} has no prior to draw codes from; name a run of a VAE, a CVAE or a GAN.")
+    if options.label is not None and not isinstance(model, CVAE):
+        raise ValueError(f"{recipe.name} cannot be told a label; leave --label out, or name a run of a CVAE.")
+    label = all_digits(options.count) if options.label is None else torch.full((options.count,), options.label)
+    plots.save(plots.image_grid(draw(model, label, seed=options.seed), min(10, options.count)), options.out)
+    print(f"{options.out}: {options.count} new digits")
 
 
 def _scoreboard(options: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ class Embedding(NamedTuple):
 def embed(codes: Tensor, method: str = "t-sne", dims: int = 3, *, seed: int = 0) -> Embedding:
     """Codes (n, latent_dim) → ``dims`` coordinates each, by ``"pca"`` or ``"t-sne"`` (van der Maaten, Hinton 2008).
 
-    t-SNE arranges a sample of 4,000; every other code is placed near its nearest neighbours of the sample. Raises
+    t-SNE arranges a sample of 4,000; every other code is placed among its nearest neighbours of the sample. Raises
     ``ValueError`` for another method, another number of dimensions, fewer than 50 codes or codes that are not finite.
     """
     if method not in ("pca", "t-sne") or dims not in (2, 3):
@@ -66,13 +66,17 @@ def _tsne(codes: Tensor, dims: int, seed: int) -> tuple[Tensor, str]:
 
 
 def _placed(codes: Tensor, anchors: Tensor, arranged: Tensor, *, neighbours: int = 10) -> Tensor:
-    """Each code at the mean of its nearest anchors' places, the nearer ones weighing more."""
-    places = []
+    """Each code at the mean of its nearest anchors' places, the nearer ones weighing more.
+
+    Only those count that lie beside the nearest one on the map: the mean of two clusters is a place in neither.
+    """
+    places, beside = [], arranged.std(0).mean() / 2
     for part in codes.split(4000):
         near = torch.cdist(part, anchors).topk(neighbours, largest=False)
-        width = near.values[:, neighbours // 3, None].clamp(min=1e-6)
-        weight = torch.softmax(-((near.values / width) ** 2), 1)
-        places.append((weight[:, :, None] * arranged[near.indices]).sum(1))
+        place = arranged[near.indices]  # (n, neighbours, dims)
+        counts = (place - place[:, :1]).norm(dim=2) <= beside
+        weight = counts / near.values.square().clamp(min=1e-12)
+        places.append((weight[:, :, None] * place).sum(1) / weight.sum(1, keepdim=True))
     return torch.cat(places)
 
 

@@ -82,14 +82,14 @@ def variety(images: Tensor, label: Tensor) -> float:
 
 
 def obedience_report(model, judges: dict[str, Judge], images: Images, *, count: int = 10_000) -> dict[str, float]:
-    """Obedience of ``count`` samples and of swapped labels by each judge, its accuracy on ``images``, and varieties.
+    """Obedience of ``count`` samples and of swapped labels by each judge, its accuracy on real ones, and varieties.
 
     Keys: ``sampled_NAME``, ``swapped_NAME``, ``real_NAME`` for each judge; ``sampled_variety``,
     ``reconstructed_variety``, ``real_variety``.
     """
     asked, other = all_digits(count), swapped(images.label)
     pictures = {"sampled": (draw(model, asked), asked), "swapped": (redraw(model, images, other), other)}
-    pictures["real"] = (images.x, images.label)
+    pictures["real"] = (images.target, images.label)
     report = {
         f"{kind}_{name}": obedience(judge, *shown) for kind, shown in pictures.items() for name, judge in judges.items()
     }
