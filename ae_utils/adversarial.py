@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ae_utils.arguments import SHARE, SIZE, WEIGHT, expects
 from ae_utils.data.images import Batch
 from ae_utils.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from ae_utils.training import Diverged, Terms, constant
@@ -22,6 +23,7 @@ class AdversarialStep:
     generator: the one to look at and to keep.
     """
 
+    @expects(penalty=WEIGHT, penalty_every=SIZE, average=SHARE)
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, generator_optimizer, discriminator_optimizer, *,
         schedule: Callable[[float], float] = constant, penalty: float = 0.2, penalty_every: int = 16,

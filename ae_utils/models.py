@@ -1,11 +1,13 @@
 """Models: an encoder and a decoder put together, and what they answer."""
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ae_utils.arguments import SIZE, expects
 from ae_utils.networks import IMAGE, Affine
 
 
@@ -16,32 +18,28 @@ class Reconstruction(NamedTuple):
     z: Tensor
 
 
-def takes_images(method):
-    """Refuse anything but images (batch, 1, 28, 28) with a sentence that says what was expected and what came."""
+def _takes(kind: str, shape: Callable[[nn.Module], tuple[int, ...]]):
+    """A decorator that refuses any other ``kind`` of input with a sentence on what was expected and what came."""
 
-    @functools.wraps(method)
-    def checked(self, x, *args, **kwargs):
-        if x.ndim != 4 or tuple(x.shape[1:]) != IMAGE:
-            raise ValueError(
-                f"{type(self).__name__} expects images of shape (batch, 1, 28, 28), but got {tuple(x.shape)}."
-            )
-        return method(self, x, *args, **kwargs)
+    def decorate(method):
+        @functools.wraps(method)
+        def checked(self, x, *args, **kwargs):
+            wanted = shape(self)
+            dtype = next((parameter.dtype for parameter in self.parameters()), x.dtype)
+            if tuple(x.shape[1:]) != wanted or x.dtype != dtype:
+                raise ValueError(
+                    f"{type(self).__name__} expects {kind} of shape (batch, {', '.join(map(str, wanted))}), "
+                    f"but got {tuple(x.shape)}{'' if x.dtype == dtype else f' as {x.dtype}, not {dtype}'}."
+                )
+            return method(self, x, *args, **kwargs)
 
-    return checked
+        return checked
+
+    return decorate
 
 
-def takes_codes(method):
-    """Refuse anything but codes (batch, latent_dim)."""
-
-    @functools.wraps(method)
-    def checked(self, z, *args, **kwargs):
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"{type(self).__name__} expects codes of shape (batch, {self.latent_dim}), but got {tuple(z.shape)}."
-            )
-        return method(self, z, *args, **kwargs)
-
-    return checked
+takes_images = _takes("images", lambda model: IMAGE)
+takes_codes = _takes("codes", lambda model: (model.latent_dim,))
 
 
 class Autoencoder(nn.Module):
@@ -51,6 +49,7 @@ class Autoencoder(nn.Module):
     The label, which other models need, is accepted and ignored.
     """
 
+    @expects(latent_dim=SIZE)
     def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int, *, signed: bool = False):
         super().__init__()
         self.encoder, self.decoder, self.latent_dim, self.signed = encoder, decoder, latent_dim, signed
@@ -96,6 +95,7 @@ class VAE(nn.Module):
     and ``decode`` do without chance. The label, which other models need, is accepted and ignored.
     """
 
+    @expects(latent_dim=SIZE)
     def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int):
         super().__init__()
         self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
@@ -178,6 +178,7 @@ class Judge(nn.Module):
 class Generator(nn.Module):
     """Draws an image from noise: z (batch, latent_dim) from N(0, I) → images in [0, 1] (Goodfellow et al. 2014)."""
 
+    @expects(latent_dim=SIZE)
     def __init__(self, decoder: nn.Module, latent_dim: int):
         super().__init__()
         self.decoder, self.latent_dim, self.to_image = decoder, latent_dim, nn.Sigmoid()

@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ae_utils.arguments import SIZE, expects
+
 IMAGE = (1, 28, 28)
 PIXELS = 28 * 28
 
@@ -63,6 +65,7 @@ def dense_decoder(
     return nn.Sequential(*dense((*widths, PIXELS), activation), last(), nn.Unflatten(1, IMAGE))
 
 
+@expects(latent_dim=SIZE)
 def conv_encoder(latent_dim: int = 64) -> nn.Sequential:
     """28×28 → latent_dim by three convolutions: stride 2 halves the picture twice, a 7×7 kernel reads the rest."""
     return nn.Sequential(
@@ -75,6 +78,7 @@ def conv_encoder(latent_dim: int = 64) -> nn.Sequential:
     )
 
 
+@expects(latent_dim=SIZE)
 def conv_decoder(latent_dim: int = 64) -> nn.Sequential:
     """The mirror image of ``conv_encoder`` in transposed convolutions, Sigmoid on the pixels."""
     return nn.Sequential(
@@ -88,6 +92,7 @@ def conv_decoder(latent_dim: int = 64) -> nn.Sequential:
     )
 
 
+@expects(latent_dim=SIZE)
 def maxpool_encoder(latent_dim: int = 64) -> nn.Sequential:
     """``conv_encoder`` with the largest of every 2×2 pixels kept, where that one takes steps of 2."""
     return nn.Sequential(
@@ -227,12 +232,16 @@ def residual_features(width: int) -> list[nn.Module]:
 
 
 def residual_decoder(inputs: int, width: int) -> nn.Sequential:
-    """``inputs`` numbers → 4×4 → 7×7 → 14×14 with residual blocks → logits (batch, 1, 28, 28) by a pixel shuffle."""
-    return nn.Sequential(
-        *hidden(inputs, 4 * width * 4 * 4),
+    """``inputs`` numbers → 64 width numbers → logits (batch, 1, 28, 28) with residual blocks."""
+    return nn.Sequential(*hidden(inputs, 64 * width), *residual_pictures(width))
+
+
+def residual_pictures(width: int) -> list[nn.Module]:
+    """64 width numbers as 4×4 → 7×7 → 14×14 with residual blocks → logits (batch, 1, 28, 28) by a pixel shuffle."""
+    return [
         nn.Unflatten(1, (4 * width, 4, 4)),
         residual_up(4 * width, 2 * width, 7),
         residual_up(2 * width, width, 14),
         nn.Conv2d(width, 4, 3, padding=1),
         nn.PixelShuffle(2),  # 1 × 28 × 28
-    )
+    ]

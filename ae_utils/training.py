@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ae_utils.arguments import SHARE, expects
 from ae_utils.data.images import Batch, Batches, seed_of
 
 Terms = dict[str, Tensor]
@@ -21,6 +22,7 @@ def constant(progress: float) -> float:
     return 1.0
 
 
+@expects(progress=SHARE, warmup=(0.0, 0.99))
 def one_cycle(progress: float, *, warmup: float = 0.3, start: float = 1 / 25, end: float = 1e-4) -> float:
     """A factor that rises along a cosine from ``start`` to 1 until ``warmup``, then falls to ``end`` (Smith 2018)."""
     if progress < warmup:
@@ -28,6 +30,7 @@ def one_cycle(progress: float, *, warmup: float = 0.3, start: float = 1 / 25, en
     return _cosine(1.0, end, (progress - warmup) / (1 - warmup))
 
 
+@expects(progress=SHARE, begin=(0.0, 0.99))
 def linear_decay(progress: float, *, begin: float = 0.5) -> float:
     """1 until ``begin``, then straight down to 0."""
     return min(1.0, (1 - progress) / (1 - begin))
@@ -165,6 +168,7 @@ def evaluate(step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
     return mean.values()
 
 
+@expects(epochs=(0, math.inf))
 def fit(
     step,
     train: Batches,
@@ -183,8 +187,6 @@ def fit(
     stopped, and looking at samples changes nothing. Raises ``ValueError`` for a negative number of epochs and
     ``Diverged`` (naming the epoch) when the loss is not finite.
     """
-    if epochs < 0:
-        raise ValueError(f"fit expects epochs of at least 0, but got {epochs}.")
     history = history if history is not None else History()
     for epoch in range(history.epochs, epochs):
         torch.manual_seed(seed_of(seed, epoch))

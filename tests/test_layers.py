@@ -7,9 +7,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ae_utils"
 FLOORS = (
-    {"files"},
+    {"files", "arguments"},
     {"data", "networks", "losses", "training", "checkpoint", "embedding", "plots"},
-    {"models", "metrics", "widgets", "adversarial"},
+    {"models", "metrics", "widgets", "adversarial", "helped"},
     {"checks"},
     {"recipes"},
     {"scoreboard"},

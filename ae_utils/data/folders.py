@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ae_utils.data.altered import Altered, blur, warp
-from ae_utils.data.images import Images
+from ae_utils.data.images import Images, unsigned
 from ae_utils.files import whole_file
 
 SIDE = 28
@@ -124,7 +124,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 def _write_pngs(folder: Path, name: str, x: Tensor, label: Tensor) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        pixels = x.squeeze(1).mul(255).round().byte().numpy()
+        pixels = unsigned(x).squeeze(1).mul(255).round().byte().numpy()
         for index, (picture, digit) in enumerate(zip(pixels, label.tolist(), strict=True)):
             Image.fromarray(picture).save(folder / f"{name}_{index}_{digit}.png")
     except OSError as error:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ae_utils.arguments import SIZE, expects
+
 
 class Batch(NamedTuple):
     """What one training step sees: ``x`` and ``target`` (batch, 1, h, w) float32, ``label`` (batch,) int64."""
@@ -74,21 +76,22 @@ class Images:
 class Batches:
     """Cuts ``images`` into ``Batch``es of ``batch_size``; the last one may be shorter.
 
+    A single image left over joins the batch before it: BatchNorm cannot train on one image.
+
     With ``shuffle`` the order is a function of ``(seed, epoch)`` alone, so a resumed training sees the batches an
     uninterrupted one would have seen. Everything is in memory already: no worker processes.
 
     Raises ``ValueError`` for an empty split or a batch size below 1.
     """
 
+    @expects(batch_size=SIZE)
     def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, seed: int = 0):
         if len(images) == 0:
             raise ValueError("Batches needs at least one image, but the split is empty.")
-        if batch_size < 1:
-            raise ValueError(f"Batches expects batch_size of at least 1, but got {batch_size}.")
         self.images, self.batch_size, self.shuffle, self.seed = images, batch_size, shuffle, seed
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.batch_size)
+        return -(-len(self.images) // self.batch_size) - (len(self.images) % self.batch_size == 1 < len(self.images))
 
     def __iter__(self) -> Iterator[Batch]:
         return self.in_epoch(0)
@@ -97,8 +100,9 @@ class Batches:
         """The batches of one epoch, in that epoch's order."""
         x, target, label = self.images.x, self.images.target, self.images.label
         order = self.order(epoch).to(x.device) if self.shuffle else None
-        for start in range(0, len(x), self.batch_size):
-            part = slice(start, start + self.batch_size)
+        starts = [index * self.batch_size for index in range(len(self))]
+        for start, end in zip(starts, [*starts[1:], len(x)], strict=True):
+            part = slice(start, end)
             if order is not None:
                 part = order[part]
             batch_x = x[part]
@@ -108,6 +112,13 @@ class Batches:
         """The permutation (n,) of this epoch."""
         generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
         return torch.randperm(len(self.images), generator=generator)
+
+
+def unsigned(x: Tensor) -> Tensor:
+    """The same pixels; raises ``ValueError`` unless they lie in [0, 1]."""
+    if len(x) and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(f"expected pixels in [0, 1], but they run from {x.min():.3g} to {x.max():.3g}.")
+    return x
 
 
 def seed_of(seed: int, epoch: int) -> int:

@@ -79,10 +79,7 @@ def _contents(packed: Path, checksum: str) -> bytes:
     compressed = packed.read_bytes()
     if hashlib.sha256(compressed).hexdigest() != checksum:
         raise ValueError(f"{packed} is damaged (its SHA-256 is not MNIST's); restore it, or delete it to download it.")
-    try:
-        return gzip.decompress(compressed)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{packed} cannot be unpacked ({error}); restore it, or delete it to download it.") from error
+    return gzip.decompress(compressed)
 
 
 def _read(home: Path, *, train: bool):

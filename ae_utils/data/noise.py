@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ae_utils.arguments import WEIGHT, expects
 from ae_utils.data.images import Images
 
 
+@expects(noise_std=WEIGHT)
 def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
     """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1].
 
     Raises ``ValueError`` for a negative ``noise_std``.
     """
-    if not noise_std >= 0:
-        raise ValueError(f"gaussian expects noise_std of at least 0, but got {noise_std}.")
     return (x + noise_std * torch.randn_like(x)).clamp_(0, 1)
 
 

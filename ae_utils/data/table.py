@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ae_utils.data.images import Images
+from ae_utils.data.images import Images, unsigned
 from ae_utils.data.mnist import cache_folder, data_folder, mnist
 from ae_utils.files import whole_file
 
@@ -45,7 +45,7 @@ def from_csv(path: str | Path) -> Images:
 def to_csv(images: Images, path: str | Path) -> Path:
     """Write images (pixels in [0, 1]) as such a CSV: beside its place, then renamed."""
     path = Path(path)
-    pixels = images.x.flatten(1).mul(255).round().to(torch.uint8).numpy()
+    pixels = unsigned(images.x).flatten(1).mul(255).round().to(torch.uint8).numpy()
     table = pd.DataFrame(pixels, columns=PIXELS)
     table.insert(0, "label", images.label.numpy())
     with whole_file(path) as beside:

@@ -4,7 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ae_utils.arguments import expects
 
+
+@expects(shift=(0, 27))
 def cross_entropy(model, batch, progress: float, *, shift: int = 0) -> dict[str, Tensor]:
     """Cross-entropy of the label in nats per image, and the share of wrong answers as ``error``.
 

@@ -9,6 +9,8 @@ import functools
 import torch
 from torch import Tensor, nn
 
+from ae_utils.arguments import WEIGHT, expects, same_shape
+
 
 def takes_activations(term):
     """Refuse activations, the first argument, outside [0, 1] with a sentence that says where they run."""
@@ -26,11 +28,13 @@ def takes_activations(term):
     return checked
 
 
+@same_shape
 def squared_error(x_hat: Tensor, target: Tensor) -> Tensor:
     """Squared error of each image, summed over its pixels: (n, 1, h, w) twice → (n,)."""
     return (x_hat - target).square().flatten(1).sum(1)
 
 
+@expects(absolute=WEIGHT)
 def denoising(model, batch, progress: float, *, corrupt, absolute: float = 0.0) -> dict[str, Tensor]:
     """Rebuild the clean target from ``corrupt(batch.x)``: ``reconstruction + absolute * absolute error``, per image.
 
@@ -43,6 +47,7 @@ def denoising(model, batch, progress: float, *, corrupt, absolute: float = 0.0) 
     return {"loss": reconstruction + absolute * error, "reconstruction": reconstruction, "absolute_error": error}
 
 
+@expects(weight=WEIGHT)
 def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``reconstruction + weight * l1``; ``l1`` is the sum of a code's absolute values. Olshausen and Field 1996."""
     answer = model(batch.x, batch.label)
@@ -51,6 +56,7 @@ def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tens
     return {"loss": reconstruction + weight * l1, "reconstruction": reconstruction, "l1": l1}
 
 
+@expects(weight=WEIGHT)
 def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05) -> dict[str, Tensor]:
     """``reconstruction + weight * kl``; ``kl`` asks every unit to be on in a share ``rho`` of the batch. Ng 2011.
 
@@ -76,6 +82,7 @@ def kl_to_target(activation: Tensor, rho: float) -> Tensor:
     return kl.clamp_min(0)  # rounding, where q is rho
 
 
+@expects(weight=WEIGHT)
 def contractive(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``reconstruction + weight * jacobian``, for an encoder of one Linear layer and a Sigmoid. Rifai et al. 2011.
 
@@ -105,6 +112,7 @@ def squared_jacobian(z: Tensor, weight: Tensor) -> Tensor:
     return slope.square() @ weight.square().sum(1)
 
 
+@expects(weight=WEIGHT)
 def contractive_sampled(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``contractive`` for any encoder: ``jacobian`` is estimated, without bias, from one random direction an image.
 

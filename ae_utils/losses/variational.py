@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ae_utils.arguments import POSITIVE, SHARE, SIZE, WEIGHT, expects, same_shape
 
+
+@same_shape
 def bernoulli(logits: Tensor, target: Tensor) -> Tensor:
     """-log p(target|z) of each image when a pixel is white with probability sigmoid(logits): (n, 1, h, w) → (n,).
 
@@ -21,6 +24,8 @@ def bernoulli(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1).sum(1)
 
 
+@expects(std=POSITIVE)
+@same_shape
 def gaussian(logits: Tensor, target: Tensor, *, std: float = 0.1) -> Tensor:
     """-log p(target|z) of each image when pixels are N(sigmoid(logits), std²): (n, 1, h, w) → (n,).
 
@@ -30,6 +35,7 @@ def gaussian(logits: Tensor, target: Tensor, *, std: float = 0.1) -> Tensor:
     return (error.square() / (2 * std**2) + math.log(std * math.sqrt(2 * math.pi))).sum(1)
 
 
+@same_shape
 def kl_to_prior(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) ‖ N(0, I)) of each image: (n, latent_dim) twice → (n,). Kingma and Welling 2014, app. B."""
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
@@ -44,6 +50,7 @@ def binarized(batch):
     return batch._replace(x=x, target=x if batch.target is batch.x else torch.bernoulli(batch.target))
 
 
+@expects(beta=WEIGHT, warmup=SHARE)
 def negative_elbo(
     model, batch, progress: float, *, beta: float = 1.0, warmup: float = 0.0, binarize: bool = False,
     likelihood=bernoulli,
@@ -70,6 +77,7 @@ def log_weights(answer, target: Tensor, likelihood=bernoulli) -> Tensor:
     return log_ratio - likelihood(answer.logits, target)
 
 
+@expects(samples=SIZE)
 def importance_weighted(
     model, batch, progress: float, *, samples: int = 5, binarize: bool = False, likelihood=bernoulli
 ) -> dict[str, Tensor]:

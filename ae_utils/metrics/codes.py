@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ae_utils.data.images import Images
+from ae_utils.data.images import Batches, Images
 
 PROBE_C = 10.0
 
@@ -13,8 +13,7 @@ def codes(model, images: Images, *, batch_size: int = 1000) -> Tensor:
     """The codes (n, latent_dim) of ``images.x``, which lie in [0, 1] whatever scale the model lives in."""
     model.eval()
     given = images.signed() if getattr(model, "signed", False) else images
-    parts = (given[start : start + batch_size] for start in range(0, len(given), batch_size))
-    return torch.cat([model.encode(part.x, part.label) for part in parts])
+    return torch.cat([model.encode(batch.x, batch.label) for batch in Batches(given, batch_size)])
 
 
 def linear_probe(
@@ -71,6 +70,8 @@ def selectivity(z: Tensor, label: Tensor) -> Tensor:
     Raises ``ValueError`` for negative activations, and when codes and labels do not match.
     """
     _refuse_mismatch(z, label)
+    if len(label.unique()) < 2:
+        raise ValueError(f"selectivity expects codes of at least two digits, but got {len(label.unique())}.")
     if z.min() < 0:
         raise ValueError(f"selectivity expects activations of at least 0, but the smallest is {z.min():.3g}.")
     means = torch.stack([z[label == digit].mean(0) for digit in label.unique()])  # (digits, units)

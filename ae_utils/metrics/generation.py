@@ -26,12 +26,18 @@ def confident_share(probabilities: Tensor, *, threshold: float = 0.95) -> float:
 
     About 97 % of the real test digits at .95. Alone it misleads: it rises while modes are lost.
     """
-    return float((probabilities.max(1).values >= threshold).double().mean())
+    return float((_some(probabilities).max(1).values >= threshold).double().mean())
 
 
 def label_shares(probabilities: Tensor) -> Tensor:
     """The share of each digit among the judged labels → (10,)."""
-    return probabilities.argmax(1).bincount(minlength=10).double() / len(probabilities)
+    return _some(probabilities).argmax(1).bincount(minlength=10).double() / len(probabilities)
+
+
+def _some(probabilities: Tensor) -> Tensor:
+    if probabilities.ndim != 2 or probabilities.shape[1] != 10 or not len(probabilities):
+        raise ValueError(f"expected probabilities (n, 10) of at least one image, but got {tuple(probabilities.shape)}.")
+    return probabilities
 
 
 def nearest_distance(images: Tensor, others: Tensor, *, batch_size: int = 500) -> Tensor:

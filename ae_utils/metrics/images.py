@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_utils.data.images import Images
+from ae_utils.data.images import Batches, Images
 
 
 def mse(x_hat: Tensor, target: Tensor) -> Tensor:
@@ -38,18 +38,14 @@ def reconstruct(model, images: Images, *, batch_size: int = 1000) -> Tensor:
     """
     model.eval()
     given = images.signed() if getattr(model, "signed", False) else images
-    parts = range(0, len(images), batch_size)
-    return torch.cat([_shown(model, given[slice(start, start + batch_size)]) for start in parts])
+    batches = Batches(given, batch_size)
+    return torch.cat([model.decode(model.encode(batch.x, batch.label), batch.label) for batch in batches])
 
 
 def reconstruction_quality(model, images: Images) -> dict[str, float]:
     """Mean MSE, PSNR (dB) and SSIM of a model's reconstructions against ``images.target``."""
     x_hat = reconstruct(model, images)
     return {metric.__name__: float(metric(x_hat, images.target).double().mean()) for metric in (mse, psnr, ssim)}
-
-
-def _shown(model, images: Images) -> Tensor:
-    return model.decode(model.encode(images.x, images.label), images.label)
 
 
 def _same_shape(x_hat: Tensor, target: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from ae_utils.data.images import Batches, Images
+from ae_utils.arguments import SIZE, expects
+from ae_utils.data.images import Batches, Images, unsigned
 from ae_utils.losses.variational import bernoulli, kl_to_prior
 
 DECODED_AT_ONCE = 1000  # more no longer fit into the cache, and take half as long again
@@ -19,7 +20,7 @@ def binary(images: Images, *, seed: int = 0) -> Images:
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return images.map(torch.bernoulli)
+        return images.map(lambda x: torch.bernoulli(unsigned(x)))
 
 
 @torch.no_grad()
@@ -33,6 +34,7 @@ def elbo(model, images: Images, *, likelihood=bernoulli) -> Tensor:
     return torch.cat(parts)
 
 
+@expects(samples=SIZE)
 @torch.no_grad()
 def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bernoulli) -> Tensor:
     """An estimate of log p(x) of each image in nats, from ``samples`` codes drawn from q(z|x) → (n,).
@@ -40,8 +42,6 @@ def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bern
     log of the mean of p(x|z) p(z) / q(z|x), in chunks and by log-sum-exp. In expectation a lower bound that rises with
     ``samples``. Raises ``ValueError`` for ``samples`` below 1. Burda, Grosse, Salakhutdinov 2016.
     """
-    if samples < 1:
-        raise ValueError(f"log_likelihood expects samples of at least 1, but got {samples}.")
     model.eval()
     return torch.cat([_estimates(model, batch, samples, likelihood) for batch in Batches(images, 100)])
 

@@ -63,47 +63,38 @@ def denoised(model: nn.Module, test: Images, title: str) -> Figure:
     return plots.image_rows((shown.x, x_hat, shown.target), ("noisy", "denoised", "clean"), title=title)
 
 
+penalized = partial(Recipe, settings={"latent_dim": 1024}, epochs=10, evaluate=code_quality)
+
 RECIPES = (
-    Recipe(
+    penalized(
         "sparse-l1",
         "1,024 numbers, most of them 0: L1 penalty on the code",
         wide,
-        settings={"latent_dim": 1024},
         objective=partial(sparse_l1, weight=0.02),
-        epochs=10,
         system=8,
-        evaluate=code_quality,
     ),
-    Recipe(
+    penalized(
         "sparse-kl",
         "1,024 numbers, each at work for a few images: KL to a target activation",
         partial(wide, activation=nn.Sigmoid),
-        settings={"latent_dim": 1024},
         objective=partial(sparse_kl, weight=0.05, rho=0.05),
-        epochs=10,
         system=8,
-        evaluate=code_quality,
     ),
-    Recipe(
+    penalized(
         "denoising",
         "1,024 numbers, from noisy images to clean ones",
         wide,
-        settings={"latent_dim": 1024},
         objective=partial(denoising, corrupt=gaussian),
-        epochs=10,
         system=9,
         evaluate=denoising_quality,
         pictures=(denoised,),
     ),
-    Recipe(
+    penalized(
         "contractive",
         "1,024 numbers that hardly move with the image: the Jacobian as penalty",
         partial(wide, activation=nn.Sigmoid),
-        settings={"latent_dim": 1024},
         objective=partial(contractive, weight=0.1),
-        epochs=10,
         system=10,
-        evaluate=code_quality,
     ),
     Recipe(
         "denoising-fast",

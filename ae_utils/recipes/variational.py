@@ -69,46 +69,37 @@ def accuracy(model: Judge, test: Images) -> dict[str, float]:
     return {"accuracy": 1 - float(wrong)}
 
 
+variational = partial(
+    Recipe,
+    objective=partial(negative_elbo, binarize=True),
+    optimizer=partial(adam, lr=1e-3),
+    batch_size=128,
+    epochs=10,
+    system=11,
+    evaluate=likelihood_quality,
+    pictures=(reconstructions, samples),
+)
+
 RECIPES = (
-    Recipe(
-        "vae",
-        "784-400-20, the well-known example",
-        dense_vae,
-        settings={"latent_dim": 20},
-        objective=partial(negative_elbo, binarize=True),
-        optimizer=partial(adam, lr=1e-3),
-        batch_size=128,
-        epochs=10,
-        system=11,
-        evaluate=likelihood_quality,
-        pictures=(reconstructions, samples),
-    ),
-    Recipe(
+    variational("vae", "784-400-20, the well-known example", dense_vae, settings={"latent_dim": 20}),
+    variational(
         "vae-2d",
         "a code of two numbers, and a decoder that runs in a page",
         small_vae,
         settings={"latent_dim": 2},
-        objective=partial(negative_elbo, binarize=True),
         optimizer=partial(adamw, lr=5e-3),
         schedule=one_cycle,
-        batch_size=128,
-        epochs=10,
-        system=11,
-        evaluate=likelihood_quality,
-        pictures=(reconstructions, samples),
     ),
-    Recipe(
+    variational(
         "vae-best",
         "the lowest bound in three minutes: convolutions, BatchNorm, one-cycle",
         conv_vae,
         settings={"latent_dim": 32, "width": 256},
-        objective=partial(negative_elbo, binarize=True),
         optimizer=partial(adamw, lr=8e-3),
         schedule=one_cycle,
-        batch_size=128,
         epochs=11,
+        system=0,
         evaluate=partial(likelihood_quality, samples=500, count=10_000),
-        pictures=(reconstructions, samples),
     ),
     Recipe(
         "judge",
