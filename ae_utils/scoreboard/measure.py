@@ -9,9 +9,9 @@ from torch import Tensor
 from ae_utils.data.mnist import mnist
 from ae_utils.metrics.codes import codes, linear_probe
 from ae_utils.metrics.distance import FrechetDistance
-from ae_utils.metrics.generation import judged
 from ae_utils.metrics.images import mse, psnr, reconstruct, ssim
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
+from ae_utils.metrics.obedience import all_digits, classifier, draw, obedience
 from ae_utils.models import CVAE, VAE
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.recipes.trained import trained
@@ -26,7 +26,7 @@ class Stage:
     def __init__(self, images: int | None = None):
         self.train, self.test = mnist("train")[:images], mnist("test")[: images and max(10, images // 6)]
         self.few, self.judge = self.train[:CODED], trained("judge")
-        self.asked = torch.arange(min(DRAWN, len(self.test))) % 10  # the labels of the digits to draw
+        self.asked = all_digits(min(DRAWN, len(self.test)))
 
     distance = cached_property(lambda self: FrechetDistance(self.judge, self.train.x))
     real = cached_property(lambda self: self.distance(self.test.x))
@@ -49,13 +49,12 @@ class Subject:
     @torch.no_grad()
     def draw(self, label: Tensor) -> Tensor:
         """A picture for each label (n,), which only a conditional model heeds → (n, 1, 28, 28)."""
-        z = torch.randn(len(label), self.model.latent_dim, generator=torch.Generator().manual_seed(0))
-        if self.rebuilds and not self.variational:  # from a Gaussian fitted to codes
-            given = self.codes.double()
-            variance, directions = torch.linalg.eigh(torch.cov(given.T))
-            z = (given.mean(0) + z.double() * variance.clamp(min=0).sqrt() @ directions.T).float()
-        parts = zip(z.split(1000), label.split(1000), strict=True)
-        return torch.cat([self.model.decode(some, digits) for some, digits in parts])
+        if self.variational or not self.rebuilds:
+            return draw(self.model, label)
+        z = torch.randn(len(label), self.model.latent_dim, generator=torch.Generator().manual_seed(0)).double()
+        variance, directions = torch.linalg.eigh(torch.cov(self.codes.double().T))
+        z = self.codes.mean(0) + (z * variance.clamp(min=0).sqrt() @ directions.T).float()
+        return torch.cat([self.model.decode(part) for part in z.split(1000)])
 
     def probe(self) -> Tensor:
         """The linear probe's shares, one a draw."""
@@ -88,7 +87,7 @@ COLUMNS = {
     "frechet_rebuilt": ("Fréchet, rebuilt", 2, "rebuilds", lambda s: s.stage.distance(s.x_hat)),
     "frechet_drawn": ("Fréchet, drawn", 2, "model", lambda s: s.stage.distance(s.drawn)),
     "frechet_real": ("Fréchet, real", 2, "model", lambda s: s.stage.real),
-    "obedience": ("obedience", 3, "told", lambda s: judged(s.stage.judge, s.drawn).argmax(1) == s.stage.asked),
+    "obedience": ("obedience", 3, "told", lambda s: obedience(classifier(s.stage.judge), s.drawn, s.stage.asked)),
     "negative_elbo": ("−ELBO", 2, "weighs", lambda s: -elbo(s.model, s.binary)),
     "log_likelihood": ("log p(x)", 2, "weighs", lambda s: log_likelihood(s.model, s.binary[:WEIGHED], samples=SAMPLES)),
     "active_units": ("active units", 0, "variational", lambda s: int(active_units(s.model, s.binary).sum())),

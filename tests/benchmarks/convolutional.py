@@ -14,13 +14,11 @@ import time
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+from loop import loader
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
-from torchvision.datasets import MNIST
-from torchvision.transforms import ToTensor
 
 from ae_utils.data.images import Batches
-from ae_utils.data.mnist import data_folder, mnist, unpacked
+from ae_utils.data.mnist import mnist
 from ae_utils.metrics.images import mse, reconstruct
 from ae_utils.recipes.catalogue import RECIPES
 
@@ -41,8 +39,7 @@ def published(seed: int):
     torch.manual_seed(seed)
     model = RECIPES["conv"].build()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
-    digits = MNIST(str(unpacked(data_folder())), train=True, transform=ToTensor())
-    loader = DataLoader(digits, batch_size=64, shuffle=True)
+    batches = loader()
 
     def train(batch, progress):
         x, _ = batch
@@ -51,7 +48,7 @@ def published(seed: int):
         loss.backward()
         optimizer.step()
 
-    yield from _halves(model, train, lambda epoch: loader, len(loader), RECIPES["conv"].epochs)
+    yield from _halves(model, train, lambda epoch: batches, len(batches), RECIPES["conv"].epochs)
 
 
 def _halves(model, train, batches_of, length: int, epochs: int):
