@@ -9,7 +9,7 @@ from PIL import Image
 from ae_utils.data.altered import ALTERATIONS, altered, occlusion, rotation, shift
 from ae_utils.data.folders import paired, pairs_recovered, read_folders, write_folders
 from ae_utils.models import one_hot
-from ae_utils.networks import residual_down, residual_up
+from ae_utils.networks import Conditional, residual_down, residual_up
 from ae_utils.recipes.catalogue import RECIPES
 
 MILD = ("shift", "scale", "shear", "thinning", "noise", "specks")
@@ -159,7 +159,7 @@ def test_the_conditional_model_insists_on_labels(test):
         model(test.x[:4])
     for wrong in (torch.tensor([3]), torch.tensor([0, 1, 2, 10]), torch.zeros(4)):
         with pytest.raises(ValueError, match="expected 4 labels 0–9 as int64"):
-            model.decode(torch.zeros(4, 32), wrong)
+            model.decode(torch.zeros(4, model.latent_dim), wrong)
     assert one_hot(torch.tensor([2]), 1).tolist() == [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]]
 
 
@@ -167,5 +167,8 @@ def test_the_label_reaches_both_sides(test):
     model = RECIPES["altered-cvae"].build().eval()
     x, other = test.x[:4], (test.label[:4] + 1) % 10
     assert not torch.equal(model.encode(x, test.label[:4]), model.encode(x, other))
-    z = torch.zeros(4, 32)
+    for layer in model.modules():
+        if isinstance(layer, Conditional):  # which begins with the same scale and shift for every label
+            torch.nn.init.normal_(layer.shift)
+    z = torch.zeros(4, model.latent_dim)
     assert not torch.equal(model.decode(z, test.label[:4]), model.decode(z, other))

@@ -52,8 +52,8 @@ def draw(model, label: Tensor, *, temperature: float = 1.0, seed: int = 0) -> Te
     model.eval()
     generator = torch.Generator().manual_seed(seed)
     z = temperature * torch.randn(len(label), model.latent_dim, generator=generator)
-    parts = zip(z.split(1000), label.split(1000), strict=True)
-    return torch.cat([model.decode(*part) for part in parts])
+    parts = zip(z.to(_device(model)).split(1000), label.to(_device(model)).split(1000), strict=True)
+    return torch.cat([model.decode(*part) for part in parts]).cpu()
 
 
 def swapped(label: Tensor, *, seed: int = 0) -> Tensor:
@@ -66,8 +66,8 @@ def swapped(label: Tensor, *, seed: int = 0) -> Tensor:
 def redraw(model, images: Images, label: Tensor) -> Tensor:
     """The images' own codes, decoded with another ``label`` (n,): same hand, other digit → (n, 1, 28, 28)."""
     model.eval()
-    parts = zip(Batches(images, 1000), label.split(1000), strict=True)
-    return torch.cat([model.decode(model.encode(batch.x, batch.label), asked) for batch, asked in parts])
+    parts = zip(Batches(images.to(_device(model)), 1000), label.to(_device(model)).split(1000), strict=True)
+    return torch.cat([model.decode(model.encode(batch.x, batch.label), asked) for batch, asked in parts]).cpu()
 
 
 def variety(images: Tensor, label: Tensor) -> float:
@@ -95,3 +95,7 @@ def obedience_report(model, judges: dict[str, Judge], images: Images, *, count: 
     }
     pictures["reconstructed"] = (redraw(model, images, images.label), images.label)
     return report | {f"{kind}_variety": variety(*pictures[kind]) for kind in ("sampled", "reconstructed", "real")}
+
+
+def _device(model) -> torch.device:
+    return next(model.parameters(), torch.empty(0)).device

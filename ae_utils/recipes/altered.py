@@ -13,8 +13,10 @@ from ae_utils.data.images import Batches, Images
 from ae_utils.data.mnist import mnist
 from ae_utils.losses.variational import negative_elbo
 from ae_utils.metrics.images import psnr, reconstruct, ssim
+from ae_utils.metrics.obedience import obedience_report
 from ae_utils.models import CVAE, VAE, Autoencoder
-from ae_utils.networks import hidden, residual_decoder, residual_features
+from ae_utils.networks import Conditional, residual_decoder, residual_features, residual_pictures
+from ae_utils.recipes.conditional import digits_asked_for, helped_step, judges, same_code_ten_labels
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import adamw, one_cycle
 
@@ -56,10 +58,11 @@ def residual_vae(latent_dim: int, width: int) -> VAE:
 
 
 def residual_cvae(latent_dim: int, width: int) -> CVAE:
-    """The same, where the label joins the features before the heads, and the code before the decoder."""
+    """The same, where the label joins the features before the heads, and is heard by both layers after the code."""
     body = nn.Sequential(*residual_features(width))
-    head = nn.Sequential(*hidden(64 * width + 10, 128), nn.Linear(128, 2 * latent_dim))
-    return CVAE(body, head, residual_decoder(latent_dim + 10, width), latent_dim)
+    head = nn.Sequential(Conditional(64 * width, 128), nn.Linear(128 + 10, 2 * latent_dim))
+    heard = Conditional(latent_dim, 128), Conditional(128, 64 * width, pass_on=False)
+    return CVAE(body, head, nn.Sequential(*heard, *residual_pictures(width)), latent_dim)
 
 
 def restoration_quality(model: nn.Module, test: Images) -> dict[str, float]:
@@ -81,6 +84,11 @@ def _before_and_after(model: nn.Module, images: Images) -> dict[str, float]:
         for state, x in states.items()
         for metric in (psnr, ssim)
     }
+
+
+def restoration_and_obedience(model: CVAE, test: Images) -> dict[str, float]:
+    """Both: how well it restores, and whether it draws what it is asked for."""
+    return restoration_quality(model, test) | obedience_report(model, judges(), test)
 
 
 def restorations(model: nn.Module, test: Images, title: str):
@@ -129,7 +137,11 @@ RECIPES = (
         "altered-cvae",
         "the same, told the label: draws the digit that is asked for",
         residual_cvae,
-        objective=negative_elbo,
+        settings={"latent_dim": 16, "width": 16},
+        objective=partial(negative_elbo, beta=2.0),
+        step=helped_step,
+        evaluate=restoration_and_obedience,
+        pictures=(restorations, digits_asked_for, same_code_ten_labels),
         system=16,
     ),
 )

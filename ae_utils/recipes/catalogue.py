@@ -2,10 +2,10 @@
 
 import difflib
 
-from ae_utils.recipes import adversarial, altered, convolutional, linear, regularized, variational
+from ae_utils.recipes import adversarial, altered, conditional, convolutional, linear, regularized, variational
 from ae_utils.recipes.recipe import Recipe
 
-LESSONS = (linear, convolutional, regularized, variational, altered, adversarial)
+LESSONS = (linear, convolutional, regularized, variational, conditional, altered, adversarial)
 RECIPES = {recipe.name: recipe for lesson in LESSONS for recipe in lesson.RECIPES}
 
 

@@ -1,0 +1,59 @@
+"""The step of a conditional VAE with a helper: a digit classifier, trained beside it, reads what it draws."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ae_utils.data.images import Batch
+from ae_utils.training import GradientStep, Terms
+
+
+class HelpedStep(GradientStep):
+    """One update of the model, whose loss has a term more, then one of the helper; both in one ``fit``.
+
+    The term ``told``, times ``weight``, is the cross-entropy in nats with which ``helper`` (images → logits (n, 10))
+    reads samples from the prior as the labels they were asked for; the helper itself learns from the real images with
+    noise of up to ``noise_std`` on them, because it is to read drawn ones. Only the model is kept. The idea is that of
+    AC-GAN (Odena, Olah, Shlens 2017), without an adversary.
+    """
+
+    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 10.0,
+                 noise_std: float = 0.3, **options):  # fmt: skip
+        super().__init__(model, self._helped, optimizer, **options)
+        self.given, self.helper, self.helper_optimizer = objective, helper, helper_optimizer
+        self.weight, self.noise_std, self.helper_rate = weight, noise_std, helper_optimizer.param_groups[0]["lr"]
+
+    def train(self, batch: Batch, progress: float) -> Terms:
+        """Both updates; raises ``Diverged`` when the model's loss is not finite."""
+        terms = super().train(batch, progress)
+        self.helper_optimizer.param_groups[0]["lr"] = self.helper_rate * self.schedule(progress)
+        self.helper.train()
+        noise = self.noise_std * torch.rand(len(batch.x), 1, 1, 1, device=batch.x.device) * torch.randn_like(batch.x)
+        loss = F.cross_entropy(self.helper((batch.target + noise).clamp(0, 1)), batch.label)
+        self.helper_optimizer.zero_grad()
+        loss.backward()
+        self.helper_optimizer.step()
+        return {**terms, "helper": loss.detach()}
+
+    def _helped(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The objective and ``told``; half a batch is drawn, which halves the cost."""
+        terms, label = self.given(model, batch, progress), batch.label[: -(-len(batch.label) // 2)]
+        z = torch.randn(len(label), model.latent_dim, device=batch.x.device)
+        self.helper.eval().requires_grad_(False)
+        told = F.cross_entropy(self.helper(model.to_image(model.logits(z, label))), label)
+        self.helper.requires_grad_(True)
+        return {**terms, "loss": terms["loss"] + self.weight * told, "told": told}
+
+    def state_dict(self) -> dict:
+        """Everything a later ``load_state_dict`` needs to go on, the helper and its optimizer included."""
+        return {
+            **super().state_dict(),
+            "helper": self.helper.state_dict(),
+            "helper_optimizer": self.helper_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take the weights and the states of both optimizers back."""
+        super().load_state_dict(state)
+        self.helper.load_state_dict(state["helper"])
+        self.helper_optimizer.load_state_dict(state["helper_optimizer"])
