@@ -23,7 +23,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0].rstrip(".")
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0].rpartition(": ")[2].rstrip(".")
         raise OSError(f"{path} cannot be written ({reason}); what stood there before is kept.") from error
     finally:
         with suppress(OSError):  # a folder that has turned read-only

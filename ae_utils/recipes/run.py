@@ -56,6 +56,8 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=0):  # the system lets go of it when the process dies
+                for torn in self.folder.glob(".*.part"):  # of a training that was killed while it wrote
+                    torn.unlink()
                 return self._train()
         except Timeout:
             raise ValueError(f"{self.folder} is in use by another training; wait, or name another --out.") from None
