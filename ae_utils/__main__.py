@@ -105,6 +105,7 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from ae_utils.parallel import processes, rank
     from ae_utils.recipes.catalogue import find
     from ae_utils.recipes.run import Run, writable
 
@@ -112,13 +113,14 @@ def _train(options: argparse.Namespace) -> None:
     device = _device(options.device)
     for recipe in recipes:
         writable(options.out / recipe.name)
-    for recipe in recipes:
-        run = Run(
-            recipe, options.out / recipe.name, options.epochs, options.images, options.seed,
-            options.data, device, options.resume, {} if options.quiet else _told(recipe.name),
-        )  # fmt: skip
-        report = run.train()
-        print(f"{recipe.name}: test {_terms(report['test'])}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
+    with processes(device):
+        for recipe in recipes:
+            run = Run(
+                recipe, options.out / recipe.name, options.epochs, options.images, options.seed,
+                options.data, device, options.resume, {} if options.quiet or rank() else _told(recipe.name),
+            )  # fmt: skip
+            if report := run.train():
+                print(f"{recipe.name}: test {_terms(report['test'])}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
 
 
 def _explore(options: argparse.Namespace) -> None:

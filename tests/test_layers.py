@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "ae_utils"
 FLOORS = (
     {"files", "arguments"},
     {"data", "networks", "losses", "training", "checkpoint", "embedding", "plots"},
-    {"models", "metrics", "widgets", "adversarial", "helped"},
+    {"models", "metrics", "widgets", "adversarial", "helped", "parallel"},
     {"checks"},
     {"recipes"},
     {"scoreboard"},

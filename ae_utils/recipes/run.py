@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from ae_utils import checkpoint, embedding, plots
+from ae_utils import checkpoint, embedding, parallel, plots
 from ae_utils.data.images import Batches, Images
 from ae_utils.files import whole_file
 from ae_utils.metrics.codes import codes
@@ -54,6 +54,8 @@ class Run:
         written, ``training.Diverged`` when the loss is no number.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if parallel.rank():
+            return self._train()
         try:
             with FileLock(self.folder / ".lock", timeout=0):  # the system lets go of it when the process dies
                 for torn in self.folder.glob(".*.part"):  # of a training that was killed while it wrote
@@ -71,14 +73,20 @@ class Run:
         if self.recipe.prepare and not history.rows:
             self.recipe.prepare(step.model, train)
         self._began = time.process_time() - self.seconds
+        step = parallel.spread(step)
         fit(
             step, self._batches(train, self.recipe.batch_size, shuffle=True), self._batches(test, 1000),
-            epochs=self.plan["epochs"], seed=self.seed, history=history,
-            on_batch_end=self.hooks.get("on_batch_end", ()),
-            on_epoch_end=(self._save, self._picture(test), self._embed(train), *self.hooks.get("on_epoch_end", ())),
+            epochs=self.plan["epochs"], seed=self.seed + parallel.APART * parallel.rank(), history=history,
+            **self._hooks(train, test),
         )  # fmt: skip
         self._clock()
-        return self._report(step.model, train, test, history)
+        return {} if parallel.rank() else self._report(step.model, train, test, history)
+
+    def _hooks(self, train: Images, test: Images) -> dict[str, tuple[Callable[[Moment], None], ...]]:
+        if parallel.rank():
+            return {}
+        own = (self._save, self._picture(test), self._embed(train))
+        return {**self.hooks, "on_epoch_end": (*own, *self.hooks.get("on_epoch_end", ()))}
 
     def _clock(self) -> None:
         self.seconds = time.process_time() - self._began
@@ -95,9 +103,9 @@ class Run:
 
     def _resume(self, step) -> History:
         path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        content = parallel.from_first(lambda: checkpoint.load(path, NEEDS) if path.exists() else None)
+        if content is None:
             return History()
-        content = checkpoint.load(path, NEEDS)
         with checkpoint.fitting(path):
             _refuse_others(path, content, self.recipe)
             for name, wanted in self.plan.items():

@@ -1,0 +1,102 @@
+"""One training in several processes, on one machine or many: ``torchrun --nproc-per-node=2 -m ae_utils train vae``.
+
+Each process has the model, takes its share of every batch and averages its gradients with the others'.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from ae_utils.data.images import Batch
+from ae_utils.training import GradientStep, Terms
+
+APART = 2**31  # between the seeds of two processes; the command line takes seeds below it
+
+
+@contextmanager
+def processes(device: str) -> Iterator[None]:
+    """A block in which those that ``torchrun`` started are joined, by nccl on ``"cuda"``, else by gloo; alone, nothing.
+
+    Raises ``ValueError`` for a device that several processes cannot train on.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    local = int(os.environ["LOCAL_RANK"])
+    if device == "mps" or (device == "cuda" and local >= torch.cuda.device_count()):
+        raise ValueError(f"--device {device}: there is not one for each process; start fewer, or try --device cpu.")
+    if device == "cuda":
+        torch.cuda.set_device(local)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """The number of this process, from 0; only number 0 writes and prints."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def from_first(make: Callable[[], object]) -> object:
+    """What ``make()`` gives in process 0, in all of them: so only that one's machine needs the file."""
+    box = [make() if rank() == 0 else None]
+    if distributed.is_initialized():
+        distributed.broadcast_object_list(box)
+    return box[0]
+
+
+def spread(step):
+    """The step as it is, or in several processes one that does this process's share of it.
+
+    Raises ``ValueError`` for a step that trains two networks: a GAN's, say.
+    """
+    if not distributed.is_initialized():
+        return step
+    if type(step) is not GradientStep:
+        raise ValueError("this recipe trains two networks, which it does in one process; start it without torchrun.")
+    return SharedStep(step)
+
+
+class SharedStep:
+    """A ``GradientStep`` shared out: gradients and terms are the means over the whole batch, as in a single process.
+
+    That is exact but for rounding, noise (each process draws its own) and BatchNorm (which sees only its share).
+    """
+
+    def __init__(self, step: GradientStep):
+        self.step, self.model, self.objective, self.weight = step, step.model, step.objective, 1.0
+        step.model, step.objective = DistributedDataParallel(step.model), self._weighed
+
+    def train(self, batch: Batch, progress: float) -> Terms:
+        """One gradient step, the same in all processes."""
+        self.step.model.training = self.model.training  # somebody may have looked at it meanwhile
+        return self._together(self.step.train, batch, progress)
+
+    def evaluate(self, batch: Batch) -> Terms:
+        """The terms of the whole batch."""
+        return self._together(self.step.evaluate, batch)
+
+    def state_dict(self) -> dict:
+        """What the step itself would save: a single process can go on with it."""
+        return {**self.step.state_dict(), "model": self.model.state_dict()}
+
+    def _weighed(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
+        return {name: self.weight * term for name, term in self.objective(model, batch, progress).items()}
+
+    def _together(self, act: Callable[..., Terms], batch: Batch, *progress: float) -> Terms:
+        count, world, part = len(batch.x), distributed.get_world_size(), batch
+        if count >= 2 * world:  # else everybody does all of it: BatchNorm needs two images
+            x = batch.x[rank() :: world]
+            target = x if batch.target is batch.x else batch.target[rank() :: world]
+            part = Batch(x, target, batch.label[rank() :: world])
+        self.weight = len(part.x) * world / count if part is not batch else 1.0
+        terms = act(part, *progress)
+        means = torch.stack(list(terms.values()))
+        distributed.all_reduce(means)
+        return dict(zip(terms, means / world, strict=True))

@@ -1,0 +1,93 @@
+"""Several processes train as one does: the same weights, terms and files."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+from torch import distributed
+
+from ae_utils import checkpoint, parallel
+from ae_utils.data.images import Batches
+from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.training import fit
+
+
+def train(folder, *command):
+    """20 steps; the last batch has three images, too few to be shared out."""
+    words = [*command, "-m", "ae_utils", "train", "linear-3d", "--images", "1219", "--epochs", "1", "--device", "cpu"]
+    done = subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, folder / "runs" / "linear-3d"
+
+
+def test_two_processes_train_as_one(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    printed, one = train(tmp_path / "one", sys.executable)
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
+    printed_by_two, two = train(tmp_path / "two", *torchrun)
+    weights, shared = (checkpoint.load(folder / "checkpoint.pt")["step"] for folder in (one, two))
+    assert weights["optimizer"]["state"][0]["step"] == 20
+    for name, expected in weights["model"].items():
+        assert torch.allclose(shared["model"][name], expected, rtol=0, atol=1e-5), name
+    terms, shared_terms = (pd.read_csv(folder / "history.csv")["loss"] for folder in (one, two))
+    assert shared_terms.to_numpy() == pytest.approx(terms.to_numpy(), rel=1e-5)
+    assert len(printed_by_two.splitlines()) == len(printed.splitlines()), "only the first process prints"
+    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
+
+
+@pytest.fixture
+def alone():
+    """A group of one process."""
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+def step_of(name):
+    torch.manual_seed(0)
+    return RECIPES[name].step(RECIPES[name], RECIPES[name].build())
+
+
+@pytest.mark.parametrize("name", ["vae", "denoising-fast"])
+def test_a_group_of_one_gives_the_same_bits(name, alone, train):
+    """Noise, BatchNorm, several terms, and a target that is the input: nothing is lost on the way."""
+    plain, shared = step_of(name), parallel.spread(step_of(name))
+    one, other = (fit(step, Batches(train[:300], 64, shuffle=True), epochs=2, seed=0) for step in (plain, shared))
+    assert one.rows == other.rows
+    ours, theirs = plain.state_dict(), shared.state_dict()
+    assert all(torch.equal(theirs["model"][key], weight) for key, weight in ours["model"].items())
+    step_of(name).load_state_dict(theirs)
+
+
+def test_what_a_hook_does_to_the_model_does_not_stay(alone, train):
+    step = parallel.spread(step_of("denoising-fast"))
+    batches = Batches(train[:200], 64)
+    fit(step, batches, epochs=1, seed=0, on_batch_end=(lambda moment: moment.step.model.eval(),))
+    assert step.model.decoder[1].num_batches_tracked == len(batches)
+
+
+def test_two_networks_train_in_one_process(alone):
+    with pytest.raises(ValueError, match="trains two networks, which it does in one process"):
+        parallel.spread(step_of("gan"))
+
+
+def test_without_torchrun_nothing_changes():
+    step = step_of("linear-3d")
+    with parallel.processes("cpu"):
+        assert parallel.spread(step) is step
+        assert parallel.rank() == 0
+        assert parallel.from_first(lambda: 5) == 5
+
+
+def test_a_device_that_not_every_process_has_gets_a_sentence(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1000")
+    monkeypatch.setenv("LOCAL_RANK", "999")
+    for device in ("cuda", "mps"):
+        with (
+            pytest.raises(ValueError, match=f"--device {device}: there is not one for each process"),
+            parallel.processes(device),
+        ):
+            pass
