@@ -17,8 +17,8 @@ class HelpedStep(GradientStep):
     AC-GAN (Odena, Olah, Shlens 2017), without an adversary.
     """
 
-    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 10.0,
-                 noise_std: float = 0.3, **options):  # fmt: skip
+    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 20.0,
+                 noise_std: float = 0.6, **options):  # fmt: skip
         super().__init__(model, self._helped, optimizer, **options)
         self.given, self.helper, self.helper_optimizer = objective, helper, helper_optimizer
         self.weight, self.noise_std, self.helper_rate = weight, noise_std, helper_optimizer.param_groups[0]["lr"]

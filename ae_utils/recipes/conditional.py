@@ -96,7 +96,7 @@ RECIPES = (
     conditional(
         "cvae",
         "the same with a helper that reads what it draws",
-        objective=partial(negative_elbo, beta=3.0),
+        objective=partial(negative_elbo, beta=2.5),
         step=helped_step,
     ),
 )
