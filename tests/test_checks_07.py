@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 
 from ae_utils.checks import lesson07
 from ae_utils.checks.answers import OPEN, RIGHT, WRONG
