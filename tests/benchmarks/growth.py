@@ -8,6 +8,7 @@ Two minutes of one core. Writes results/growth.csv and results/growth.png.
 import matplotlib.pyplot as plt
 import pandas as pd
 from loop import ALL, IMAGES, RESULTS, alone, our_epoch, published_epoch
+from matplotlib.ticker import LogLocator
 
 from ae_utils.plots import DIGIT_COLOURS, save
 
@@ -54,6 +55,8 @@ def figure(table: pd.DataFrame):
         axis.set(xscale="log", yscale="log", xlabel=sweep, ylabel=f"CPU-seconds an epoch{whole}")
         axis.set_xticks(SWEEPS[sweep], [f"{value:,}" for value in SWEEPS[sweep]])
         axis.minorticks_off()
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
     drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plt.close(drawn)
