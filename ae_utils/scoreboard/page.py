@@ -8,7 +8,8 @@ from ae_utils.scoreboard.measure import COLUMNS, PROTOCOL
 
 TABLES = {  # sorted by the first column; what is better if larger, from the top
     "Rebuilding": ("mse", "psnr", "ssim", "frechet_rebuilt"),
-    "Drawing": ("frechet_drawn", "obedience"),
+    "Drawing": ("frechet_drawn",),
+    "Drawing what is asked for": ("obedience", "obedience_neighbours", "swapped", "variety"),
     "Codes and likelihood": ("probe", "active_units", "negative_elbo", "log_likelihood"),
     "Restoring": ("psnr_restored", "psnr_damaged"),
 }
