@@ -3,8 +3,9 @@
 import functools
 import inspect
 from math import inf
+from operator import index
 
-SIZE, POSITIVE, WEIGHT, SHARE = (1, inf), (1e-12, inf), (0.0, inf), (0.0, 1.0)
+SIZE, POSITIVE, WEIGHT, SHARE = (1, inf), (1e-6, 1e6), (0.0, inf), (0.0, 1.0)
 
 
 def expects(**bounds: tuple[float, float]):
@@ -45,6 +46,6 @@ def same_shape(function):
 
 def _inside(value, low: float, high: float) -> bool:
     try:
-        return bool(low <= value <= high) and (isinstance(low, float) or value == int(value))
-    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return bool(low <= (value if isinstance(low, float) else index(value)) <= high)
+    except (TypeError, ValueError, RuntimeError):
         return False

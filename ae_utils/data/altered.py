@@ -104,7 +104,7 @@ def altered(clean: Images, *, versions: int = 1, seed: int = 0, kinds: tuple[str
     The copies of an image lie next to each other. 60,000 take a few seconds; the same seed gives the same set.
     Raises ``ValueError`` for fewer than one version or an unknown kind.
     """
-    if versions < 1 or not kinds or set(kinds) - set(ALTERATIONS):
+    if not isinstance(versions, int) or versions < 1 or not kinds or set(kinds) - set(ALTERATIONS):
         raise ValueError(f"altered expects at least one version and kinds out of {', '.join(ALTERATIONS)}.")
     source = torch.arange(len(clean)).repeat_interleave(versions)
     with torch.random.fork_rng():
