@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test notebooks scoreboard
+.PHONY: lab test notebooks scoreboard stress
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks
@@ -17,6 +17,9 @@ test: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py
+
+stress: $(STAMP)  # kills, broken files and odd arguments by the hundred; `make test` runs a few of each
+	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py
 
 scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard

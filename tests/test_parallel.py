@@ -9,32 +9,28 @@ import torch
 from torch import distributed
 
 from ae_utils import checkpoint, parallel
+from ae_utils.__main__ import main
 from ae_utils.data.images import Batches
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import fit
 
 
-def train(folder, *command):
+def test_two_processes_train_as_one(tmp_path, capfd):
     """20 steps; the last batch has three images, too few to be shared out."""
-    words = [*command, "-m", "ae_utils", "train", "linear-3d", "--images", "1219", "--epochs", "1", "--device", "cpu"]
-    done = subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True)
+    command = ["train", "linear-3d", "--images", "1219", "--epochs", "1", "--device", "cpu", "--out"]
+    assert main([*command, str(tmp_path / "one")]) == 0
+    printed = capfd.readouterr().out
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "ae_utils"]
+    done = subprocess.run([*torchrun, *command, str(tmp_path / "two")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout, folder / "runs" / "linear-3d"
-
-
-def test_two_processes_train_as_one(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    printed, one = train(tmp_path / "one", sys.executable)
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
-    printed_by_two, two = train(tmp_path / "two", *torchrun)
+    one, two = (tmp_path / name / "linear-3d" for name in ("one", "two"))
     weights, shared = (checkpoint.load(folder / "checkpoint.pt")["step"] for folder in (one, two))
     assert weights["optimizer"]["state"][0]["step"] == 20
     for name, expected in weights["model"].items():
         assert torch.allclose(shared["model"][name], expected, rtol=0, atol=1e-5), name
     terms, shared_terms = (pd.read_csv(folder / "history.csv")["loss"] for folder in (one, two))
     assert shared_terms.to_numpy() == pytest.approx(terms.to_numpy(), rel=1e-5)
-    assert len(printed_by_two.splitlines()) == len(printed.splitlines()), "only the first process prints"
+    assert len(done.stdout.splitlines()) == len(printed.splitlines()), "only the first process prints"
     assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
 
 

@@ -23,7 +23,7 @@ NOBODY = 65534
 
 def small(name: str, images: int):
     """A recipe on few images, without what comes after the training."""
-    clean = mnist("train")[:images]
+    clean = mnist("test")[:images]  # the smaller file
     given = altered(clean, seed=1).images if name.startswith("altered") else clean
     nothing = {"pictures": (), "embeddings": None, "evaluate": lambda model, test: {}}
     return dataclasses.replace(find(name), source=lambda data: (given, given[:50]), **nothing)
