@@ -37,8 +37,9 @@ def altered_images(data: Path | None) -> tuple[Images, Images]:
         train, test = altered_mnist()
         return train.images, test.images
     yours, recovered = paired(data)
-    known = f", {recovered['all']:.1%} of them rightly" if recovered else ""
-    print(f"{data}: {len(yours.source):,} altered images paired with clean ones by similarity{known}")
+    print(f"{data}: {len(yours.source):,} altered images paired with clean ones by similarity")
+    if recovered:
+        print("  paired rightly:", ", ".join(f"{kind} {share:.1%}" for kind, share in recovered.items()))
     held_out = yours.source % 7 == 6
     if held_out.all() or not held_out.any():
         raise ValueError(f"{data} has too few clean images to hold a seventh of them out; at least 7 are needed.")
