@@ -151,7 +151,7 @@ class Mean:
         """Add the terms of a batch of ``length`` images."""
         self.count += length
         for name, term in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + term.double() * length
+            self.sums[name] = self.sums.get(name, 0.0) + term.cpu().double() * length
 
     def values(self) -> dict[str, float]:
         """The means so far."""
