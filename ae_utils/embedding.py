@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SAMPLE = 4000  # points that t-SNE itself arranges; the rest is placed into the finished map
 FEWEST = 50  # codes that can be embedded
 NEIGHBOURS = 15
 JUDGED = 5000
@@ -29,10 +28,10 @@ class Embedding(NamedTuple):
         return f"{self.method}; trustworthiness {self.trustworthiness:.3f}"
 
 
-def embed(codes: Tensor, method: str = "t-sne", dims: int = 3, *, seed: int = 0) -> Embedding:
+def embed(codes: Tensor, method: str = "t-sne", dims: int = 3, *, seed: int = 0, sample: int = 4000) -> Embedding:
     """Codes (n, latent_dim) → ``dims`` coordinates each, by ``"pca"`` or ``"t-sne"`` (van der Maaten, Hinton 2008).
 
-    t-SNE arranges a sample of 4,000; every other code is placed among its nearest neighbours of the sample. Raises
+    t-SNE arranges a ``sample``; every other code is placed among its nearest neighbours of the sample. Raises
     ``ValueError`` for another method, another number of dimensions, fewer than 50 codes or codes that are not finite.
     """
     if method not in ("pca", "t-sne") or dims not in (2, 3):
@@ -43,7 +42,7 @@ def embed(codes: Tensor, method: str = "t-sne", dims: int = 3, *, seed: int = 0)
     if method == "pca":
         points, name = _pca(codes, dims), "PCA"
     else:
-        points, name = _tsne(codes, dims, seed)
+        points, name = _tsne(codes, dims, seed, sample)
     return Embedding(points, f"{name}, {len(codes):,} codes", _trustworthiness(codes, points, seed))
 
 
@@ -53,10 +52,10 @@ def _pca(codes: Tensor, dims: int) -> Tensor:
     return torch.from_numpy(PCA(dims, random_state=0).fit_transform(codes.numpy()))
 
 
-def _tsne(codes: Tensor, dims: int, seed: int) -> tuple[Tensor, str]:
+def _tsne(codes: Tensor, dims: int, seed: int, sample: int) -> tuple[Tensor, str]:
     from sklearn.manifold import TSNE
 
-    chosen = _sample(len(codes), SAMPLE, seed)
+    chosen = _sample(len(codes), sample, seed)
     arranged = TSNE(dims, init="pca", random_state=seed, n_jobs=-1, perplexity=15).fit_transform(codes[chosen].numpy())
     points = _placed(codes, codes[chosen], torch.from_numpy(arranged))
     points[chosen] = torch.from_numpy(arranged)

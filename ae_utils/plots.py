@@ -130,14 +130,14 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
     if z.ndim != 2 or z.shape[1] not in (2, 3):
         raise ValueError(f"scatter_codes expects codes of shape (n, 2) or (n, 3), but got {tuple(z.shape)}.")
     z, labels = np.asarray(z), np.asarray(labels)
-    flat = z.shape[1] == 2
+    flat, size = z.shape[1] == 2, 5 if len(z) >= 10_000 else 10
     views = (None,) if flat else angles
     figure = plt.figure(figsize=(6.4, 5.2) if flat else (4.4 * len(views) + 0.9, 4.4))
     for index, view in enumerate(views):
         axis = figure.add_subplot(1, len(views), index + 1, projection=None if flat else "3d")
         for digit in range(10):
             points = z[labels == digit]
-            axis.scatter(*points.T, s=5, alpha=0.6, lw=0, c=DIGIT_COLOURS[digit], label=str(digit), rasterized=True)
+            axis.scatter(*points.T, s=size, alpha=0.6, lw=0, c=DIGIT_COLOURS[digit], label=str(digit), rasterized=True)
         axis.set(xlabel="$z_1$", ylabel="$z_2$")
         if not flat:
             axis.set(zlabel="$z_3$")

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from ae_utils import embedding
 from ae_utils.embedding import embed
 
 
@@ -28,9 +27,8 @@ def test_neighbours_stay_neighbours(clusters, method, dims):
     assert nearest_agree(made.points, clusters[1]) > (0.99 if method == "t-sne" else 0.5)
 
 
-def test_placed_codes_land_in_their_clusters(clusters, monkeypatch):
-    monkeypatch.setattr(embedding, "SAMPLE", 200)
-    made = embed(clusters[0])
+def test_placed_codes_land_in_their_clusters(clusters):
+    made = embed(clusters[0], sample=200)
     assert nearest_agree(made.points, clusters[1]) > 0.99
     assert made.caption.startswith("t-SNE of 200, the rest placed by their neighbours, 600 codes; trustworthiness 0.")
 
