@@ -12,12 +12,12 @@ class HelpedStep(GradientStep):
     """One update of the model, whose loss has a term more, then one of the helper; both in one ``fit``.
 
     The term ``told``, times ``weight``, is the cross-entropy in nats with which ``helper`` (images → logits (n, 10))
-    reads samples from the prior as the labels they were asked for; the helper itself learns from the real images with
-    noise of up to ``noise_std`` on them, because it is to read drawn ones. Only the model is kept. The idea is that of
-    AC-GAN (Odena, Olah, Shlens 2017), without an adversary.
+    reads samples from the prior as the labels they were asked for; the helper itself learns from the real images. It
+    reads both through noise of up to ``noise_std``: what is to be read all the same must be written clearly. Only the
+    model is kept. The idea is that of AC-GAN (Odena, Olah, Shlens 2017), without an adversary.
     """
 
-    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 20.0,
+    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 10.0,
                  noise_std: float = 0.6, **options):  # fmt: skip
         super().__init__(model, self._helped, optimizer, **options)
         self.given, self.helper, self.helper_optimizer = objective, helper, helper_optimizer
@@ -28,21 +28,26 @@ class HelpedStep(GradientStep):
         terms = super().train(batch, progress)
         self.helper_optimizer.param_groups[0]["lr"] = self.helper_rate * self.schedule(progress)
         self.helper.train()
-        noise = self.noise_std * torch.rand(len(batch.x), 1, 1, 1, device=batch.x.device) * torch.randn_like(batch.x)
-        loss = F.cross_entropy(self.helper((batch.target + noise).clamp(0, 1)), batch.label)
+        real = slice(len(batch.label) // 2, None)
+        loss = F.cross_entropy(self.helper(self._noisy(batch.target[real])), batch.label[real])
         self.helper_optimizer.zero_grad()
         loss.backward()
         self.helper_optimizer.step()
         return {**terms, "helper": loss.detach()}
 
     def _helped(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """The objective and ``told``; half a batch is drawn, which halves the cost."""
+        """The objective and ``told``; only half as many digits are drawn as are shown, which halves the cost."""
         terms, label = self.given(model, batch, progress), batch.label[: -(-len(batch.label) // 2)]
         z = torch.randn(len(label), model.latent_dim, device=batch.x.device)
         self.helper.eval().requires_grad_(False)
-        told = F.cross_entropy(self.helper(model.to_image(model.logits(z, label))), label)
+        told = F.cross_entropy(self.helper(self._noisy(model.to_image(model.logits(z, label)))), label)
         self.helper.requires_grad_(True)
         return {**terms, "loss": terms["loss"] + self.weight * told, "told": told}
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        """Images with noise, of another strength for each."""
+        std = self.noise_std * torch.rand(len(x), 1, 1, 1, device=x.device)
+        return (x + std * torch.randn_like(x)).clamp(0, 1)
 
     def state_dict(self) -> dict:
         """Everything a later ``load_state_dict`` needs to go on, the helper and its optimizer included."""
