@@ -52,8 +52,10 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: fl
 
 def _fused(optimizer, parameters, **options):
     parameters = list(parameters)
-    fused = all(parameter.device.type in ("cpu", "cuda", "mps") for parameter in parameters)
-    return optimizer(parameters, fused=fused, **options)
+    try:
+        return optimizer(parameters, fused=True, **options)
+    except RuntimeError:  # a device, or an older torch, without that kernel
+        return optimizer(parameters, **options)
 
 
 class GradientStep:

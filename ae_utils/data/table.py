@@ -23,7 +23,7 @@ def from_csv(path: str | Path) -> Images:
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path, dtype="uint8")  # 0.4 GB and 2 s for 60,000 rows
+        table = pd.read_csv(path, dtype="float32")  # 2.5 s for 60,000 rows; as uint8, 256 may become 0
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; name a CSV file with a label column and 784 pixel columns.") from None
     except pd.errors.EmptyDataError:
@@ -33,11 +33,16 @@ def from_csv(path: str | Path) -> Images:
     _check_columns(path, table)
     if table.empty:
         raise ValueError(f"{path} has a header but no rows; expected one row for each image.")
-    labels = table["label"].to_numpy()
+    numbers = table.to_numpy()
+    with np.errstate(invalid="ignore"):
+        whole = numbers.astype(np.uint8)
+    if (whole != numbers).any():
+        _find_fault(path)
+    label = table.columns.get_loc("label")
+    labels, pixels = whole[:, label], np.delete(whole, label, axis=1).reshape(-1, 1, SIDE, SIDE)
     if labels.max() > 9:
         row = int((labels > 9).argmax())
         raise ValueError(f"{path}, row {row + 1}: the label is {labels[row]}, expected a digit 0–9.")
-    pixels = table.drop(columns="label").to_numpy().reshape(-1, 1, SIDE, SIDE)
     x = torch.from_numpy(pixels.astype(np.float32)).div_(255)
     return Images(x, x, torch.from_numpy(labels.astype(np.int64)))
 
@@ -90,4 +95,4 @@ def _find_fault(path: Path) -> pd.DataFrame:
             what = "is missing (is the file cut off?)" if pd.isna(value) else f"is {reprlib.repr(value)}"
             wanted = "a digit 0–9" if column == "label" else "a whole number 0–255"
             raise ValueError(f"{path}, row {row + 1}: {column} {what}, expected {wanted}.")
-    return table.apply(pd.to_numeric).astype("uint8")
+    return table.apply(pd.to_numeric).astype("float32")

@@ -122,8 +122,8 @@ class Scene:
             raise ValueError(f"latent_dim must be a whole number of at least 1, but got {self.latent_dim}.")
         if self.codes is not None and self.codes.shape[1] != self.latent_dim:
             raise ValueError(f"codes must have {self.latent_dim} columns (latent_dim), but got {self.codes.shape[1]}.")
-        if not 0 < self.spread < float("inf"):
-            raise ValueError(f"spread must be a number above 0, but got {self.spread}.")
+        if not 1e-6 <= self.spread < float("inf"):
+            raise ValueError(f"spread must be a number above 0 (1e-6 at least), but got {self.spread}.")
         if not set(self.choices) <= set(range(CLASSES)):
             raise ValueError(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
         self._check_labels()
