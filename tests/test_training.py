@@ -108,7 +108,7 @@ def test_one_step_is_what_plain_pytorch_does(train):
     step, by_hand = small_step(), small_step()
     batch = next(iter(Batches(train, 64)))
     step.train(batch, 0.0)
-    optimizer = torch.optim.Adam(by_hand.model.parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.Adam(by_hand.model.parameters(), lr=1e-3, fused=step.optimizer.defaults["fused"])
     loss = ((by_hand.model(batch.x).x_hat - batch.target) ** 2).mean()
     loss.backward()
     optimizer.step()
