@@ -27,7 +27,8 @@ def page(table: pd.DataFrame, published: Path) -> str:
         lines = [
             [row["recipe"], str(row["system"]), *(shown(row, name) for name in names)] for _, row in rows.iterrows()
         ]
-        parts += [f"## {title}", _markdown(["recipe", "system", *(COLUMNS[name][0] for name in names)], lines)]
+        titles = ["recipe", "system", *(COLUMNS[name][0] for name in names)]
+        parts += [f"## {title}", _markdown(titles, lines)] if lines else []
     parts.append(f"Real test digits have a Fréchet distance of {table['frechet_real'].mean():.2f}.")
     if published.is_file():
         ours, theirs = table.set_index("recipe"), pd.read_csv(published)
