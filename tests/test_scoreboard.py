@@ -97,6 +97,11 @@ def test_published_numbers_stand_beside_ours(tmp_path):
     assert f"| pca-ae | MSE | {ours:.5f} | 0.0168 | PCA | the same |" in page and "nobody" not in page
 
 
+def test_what_only_draws_has_no_picture_of_errors(tmp_path):
+    assert pd.isna(board(tmp_path, "gan").loc["gan", "mse"])
+    assert not (tmp_path / "results" / "mse.png").exists()
+
+
 def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for arguments, sentence in {

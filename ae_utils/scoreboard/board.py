@@ -48,7 +48,7 @@ class Board:
         _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.6g"))
         _write(results / "scoreboard.md", page(table, results / "published.csv"))
         save(figures.five_digits(self.stage.test.x, self.strips), results / "five_digits.png")
-        for column in figures.COSTS:
+        for column in table[[*figures.COSTS]].dropna(axis=1, how="all"):
             save(figures.against_cost(table, column), results / f"{column}.png")
         return results / "scoreboard.csv"
 
