@@ -25,7 +25,8 @@ def test_a_rank_that_dies_ends_the_job_and_leaves_a_checkpoint(seed, tmp_path):
     assert done.returncode != 0 and "Signal 9" in done.stderr
     path = tmp_path / "runs" / "linear-5d" / "checkpoint.pt"
     assert len(checkpoint.load(path)["history"]) / 2 == epoch
-    resumed = (sys.executable, "-m", "ae_utils", *COMMAND, "--resume")
+    launcher = TORCHRUN if seed % 2 else (sys.executable,)
+    resumed = (*launcher, "-m", "ae_utils", *COMMAND, "--resume")
     done = subprocess.run(resumed, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(checkpoint.load(path)["history"]) / 2 == 4
