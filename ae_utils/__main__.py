@@ -125,12 +125,19 @@ def _train(options: argparse.Namespace) -> None:
 
 def _explore(options: argparse.Namespace) -> None:
     from ae_utils.metrics.codes import codes
+    from ae_utils.models import CVAE
     from ae_utils.recipes.run import load_model
     from ae_utils.widgets.page import write_page
 
     recipe, model = load_model(options.folder)
-    test = recipe.images()[1][:2000]
-    page = write_page(options.html, model, codes=codes(model, test), labels=test.label, title=recipe.name)
+    if not hasattr(model, "decode"):
+        raise ValueError(f"{recipe.name} makes no pictures; name a run of an autoencoder or a GAN.")
+    test, shown = recipe.images()[1][:2000], {}
+    if hasattr(model, "encode"):  # a generator has no codes to show
+        shown = {"codes": codes(model, test), "labels": test.label}
+    if isinstance(model, CVAE):
+        shown["label_choices"] = range(10)
+    page = write_page(options.html, model, title=recipe.name, **shown)
     print(f"{page}: open it in any browser; it needs no server and no network")
 
 

@@ -93,9 +93,9 @@ def test_pictures_show_eight_rows_of_ten(picture, test):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Tiny runs of a conditional model, an unconditional one and one without a prior."""
+    """Tiny runs of a conditional model, unconditional ones, one without a prior and one that makes no pictures."""
     out = tmp_path_factory.mktemp("runs")
-    for name in ("cvae", "vae", "linear-3d"):
+    for name in ("cvae", "vae", "linear-3d", "gan", "judge"):
         main(["train", name, "--epochs", "1", "--images", "600", "--out", str(out), "--quiet"])
     return out
 
@@ -122,3 +122,14 @@ def test_what_cannot_be_drawn_gets_a_sentence_and_no_file(arguments, sentence, r
     assert main(["sample", str(runs / name), "--out", str(tmp_path / "new.png"), *options]) == 2
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "choices"), [("cvae", 10), ("vae", 0), ("gan", 0)])
+def test_a_page_has_a_button_for_each_label_of_a_conditional_model(name, choices, runs, tmp_path):
+    assert main(["explore", str(runs / name), "--html", str(tmp_path / "page.html")]) == 0
+    assert f'"choices": {list(range(choices))}' in (tmp_path / "page.html").read_text()
+
+
+def test_a_classifier_has_nothing_to_explore(runs, tmp_path, capsys):
+    assert main(["explore", str(runs / "judge"), "--html", str(tmp_path / "page.html")]) == 2
+    assert "judge makes no pictures" in capsys.readouterr().err
