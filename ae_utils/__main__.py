@@ -181,7 +181,8 @@ def _sample(options: argparse.Namespace) -> None:
     if options.label is not None and not isinstance(model, CVAE):
         raise ValueError(f"{recipe.name} cannot be told a label; leave --label out, or name a run of a CVAE.")
     label = all_digits(options.count) if options.label is None else torch.full((options.count,), options.label)
-    plots.save(plots.image_grid(draw(model, label, seed=options.seed), min(10, options.count)), options.out)
+    columns = min(options.count, 10 if options.label is None else 8)
+    plots.save(plots.image_grid(draw(model, label, seed=options.seed), columns), options.out)
     print(f"{options.out}: {options.count} new digits")
 
 
