@@ -29,7 +29,7 @@ def linear_probe(
 
     _refuse_mismatch(z, label)
     _refuse_mismatch(test_z, test_label)
-    if not 0 < count <= len(z):
+    if not isinstance(count, int) or not 0 < count <= len(z):
         raise ValueError(f"linear_probe expects count between 1 and {len(z)}, but got {count}.")
     shares = []
     for draw in range(draws):
@@ -51,7 +51,7 @@ def nearest_neighbours(z: Tensor, label: Tensor, test_z: Tensor, test_label: Ten
 
     _refuse_mismatch(z, label)
     _refuse_mismatch(test_z, test_label)
-    if not 0 < k <= len(z):
+    if not isinstance(k, int) or not 0 < k <= len(z):
         raise ValueError(f"nearest_neighbours expects k between 1 and {len(z)}, but got {k}.")
     voters = KNeighborsClassifier(k, algorithm="brute").fit(z.numpy(), label.numpy())
     return float(voters.score(test_z.numpy(), test_label.numpy()))
@@ -93,7 +93,7 @@ def sensitivity(model, images: Images, *, noise_std: float = 0.1, seed: int = 0)
 
 
 def _refuse_mismatch(z: Tensor, label: Tensor) -> None:
-    if z.ndim != 2 or label.shape != z.shape[:1]:
+    if z.ndim != 2 or not z.shape[1] or label.shape != z.shape[:1]:
         raise ValueError(
             f"expected codes of shape (n, units) and n labels, but got {tuple(z.shape)} and {tuple(label.shape)}."
         )
