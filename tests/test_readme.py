@@ -4,15 +4,21 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from execute_notebooks import picture
 
 from ae_utils.__main__ import _parser
 from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.scoreboard.measure import COLUMNS
+from ae_utils.scoreboard.page import shown
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-LINKS = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+PROSE = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)|<[^>]*>", " ", TEXT, flags=re.DOTALL)
+NOT_MEASURED = r"Python 3\.\d+|BY-SA 3\.0|\d\.\d GB"  # versions and the size of the installation
+RESULTS = {path.stem: pd.read_csv(path) for path in (ROOT / "results").glob("*.csv")}
+LINKS = [link for link in re.findall(r"(?:\]\(|src=\")([^)#\"]+)[)\"]", TEXT) if "://" not in link]
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -43,3 +49,31 @@ def test_pictures_are_the_notebooks_own(path):
     notebooks = (nbformat.read(notebook, as_version=4) for notebook in (ROOT / "notebooks").glob("*.ipynb"))
     cells = [cell for notebook in notebooks for cell in notebook.cells if "picture" in cell.metadata.get("tags", ())]
     assert path.read_bytes() in [picture(cell) for cell in cells if cell.id == path.stem]
+
+
+def measured(number):
+    """Whether some number of results/ is this one, rounded to as many decimals."""
+    decimals = len(number.partition(".")[2])
+    values = pd.concat([table.select_dtypes("number").stack() for table in RESULTS.values()])
+    return (values.round(decimals) - float(number)).abs().lt(1e-9).any()
+
+
+@pytest.mark.parametrize("number", re.findall(r"(?<![\w.])\d*\.\d+", re.sub(NOT_MEASURED, "", PROSE)))
+def test_every_decimal_number_was_measured(number):
+    assert measured(number)
+
+
+def test_the_short_board_says_what_the_scoreboard_says():
+    board = RESULTS["scoreboard"].set_index("recipe")
+    columns = {title: name for name, (title, *_) in COLUMNS.items()}
+    header, *lines = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]]
+        for line in re.search(r"^\| recipe \|.*?\n\n", TEXT, re.DOTALL | re.MULTILINE)[0].strip().splitlines()
+    ]
+    assert len(lines) > 5
+    for name, _, *cells in lines[1:]:
+        assert cells == [shown(board.loc[name], columns[title]) for title in header[2:]], name
+
+
+def test_the_board_has_a_line_for_every_system():
+    assert set(RESULTS["scoreboard"]["system"]) >= set(range(1, 17))

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from torch import Tensor
 
 from ae_utils.metrics.images import reconstruct
@@ -53,7 +54,7 @@ def against_cost(table: pd.DataFrame, column: str) -> Figure:
     axis.margins(0.12)
     axis.grid(alpha=0.3, which="both")
     axis.legend(loc="upper right")
-    name_points(axis, table.set_index("recipe")[["cpu_seconds", column]])
+    name_points(axis, table.sort_values("cpu_seconds", ascending=False).set_index("recipe")[["cpu_seconds", column]])
     plt.close(figure)
     return figure
 
@@ -63,13 +64,14 @@ def name_points(axis: Axes, points: pd.DataFrame) -> None:
     axis.figure.canvas.draw()
     pixels, taken = axis.transData.transform(points.to_numpy()), [axis.get_legend().get_window_extent()]
     for name, *at in points.itertuples():
-        for far, (right, up) in product((8, 16, 26, 38, 52), DIRECTIONS):
+        for far, (right, up) in product((8, 16, 26, 38, 52, 68, 86), DIRECTIONS):
             text = axis.annotate(
                 name, at, (right * far, up * far * 0.8), textcoords="offset points", fontsize=SIZE - 1,
                 ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up],
                 arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 8 else None,
             )  # fmt: skip
-            box = text.get_window_extent().padded(2)
+            text.update_positions(axis.figure.canvas.get_renderer())
+            box = Text.get_window_extent(text).padded(4)  # without the line to the point
             free = not box.count_contains(pixels) and not any(box.overlaps(other) for other in taken)
             if free and axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1):
                 break
