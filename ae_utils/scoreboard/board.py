@@ -45,7 +45,7 @@ class Board:
             raise ValueError(f"{mute[0]} makes no pictures, so the scoreboard has no line for it.")
         self.stage, self.strips = Stage(self.images), {}
         table = pd.DataFrame([self._row(recipe) for recipe in recipes])
-        _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.6g"))
+        _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.7g"))
         _write(results / "scoreboard.md", page(table, results / "published.csv"))
         save(figures.five_digits(self.stage.test.x, self.strips), results / "five_digits.png")
         for column in table[[*figures.COSTS]].dropna(axis=1, how="all"):
