@@ -56,7 +56,7 @@ def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tens
     return {"loss": reconstruction + weight * l1, "reconstruction": reconstruction, "l1": l1}
 
 
-@expects(weight=WEIGHT)
+@expects(weight=WEIGHT, rho=(1e-6, 0.999999))
 def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05) -> dict[str, Tensor]:
     """``reconstruction + weight * kl``; ``kl`` asks every unit to be on in a share ``rho`` of the batch. Ng 2011.
 
