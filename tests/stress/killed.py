@@ -88,12 +88,20 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+NOBODY_ELSE = "root cannot become another user here, or that user cannot read the data"
+
+
 def train_where_writing_ends(name: str, folder: str, images: int, say) -> None:
     """Train as a user who may not write everywhere; after the first epoch the folder is read-only."""
     recipe = small(name, images)
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        os.setuid(NOBODY)
+    try:
+        if os.geteuid() == 0:  # whom no folder refuses
+            os.chown(folder, NOBODY, NOBODY)
+            os.setuid(NOBODY)
+        recipe.images()
+    except (OSError, ValueError):
+        say.send(NOBODY_ELSE)
+        return
 
     def close(moment) -> None:
         os.chmod(folder, stat.S_IRUSR | stat.S_IXUSR)

@@ -96,7 +96,10 @@ def test_a_folder_that_turns_read_only_keeps_the_last_checkpoint(never_stopped):
         hear, say = multiprocessing.Pipe(duplex=False)
         run("linear-5d", str(folder), 600, say, target=killed.train_where_writing_ends)
         assert hear.poll(1)
-        assert hear.recv() == (
+        said = hear.recv()
+        if said == killed.NOBODY_ELSE:
+            pytest.skip(said)
+        assert said == (
             f"{folder / 'checkpoint.pt'} cannot be written (Permission denied); what stood there before is kept."
         )
         assert len(checkpoint.load(folder / "checkpoint.pt")["history"]) / 2 == 1
