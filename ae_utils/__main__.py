@@ -175,7 +175,6 @@ def _sample(options: argparse.Namespace) -> None:
     if options.label is not None and not 0 <= options.label <= 9:
         raise ValueError(f"--label expects a digit from 0 to 9, but got {options.label}.")
     recipe, model = load_model(options.folder)
-    model = getattr(model, "generator", model)
     if not isinstance(model, VAE | Generator):
         raise ValueError(f"{recipe.name} has no prior to draw codes from; name a run of a VAE, a CVAE or a GAN.")
     if options.label is not None and not isinstance(model, CVAE):
