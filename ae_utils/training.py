@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.arguments import SHARE, expects
-from ae_utils.data.images import Batch, Batches, seed_of
+from ae_utils.data.images import Batch, Batches
+from ae_utils.seeds import epoch_seed, own_random_numbers
 
 Terms = dict[str, Tensor]
 
@@ -163,8 +164,7 @@ class Mean:
 def evaluate(step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
     """Mean terms over ``batches``; random numbers are the same each time and leave the training's alone."""
     mean = Mean()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with own_random_numbers(epoch_seed(seed, 0, "evaluation")):
         for batch in batches:
             mean.add(step.evaluate(batch), len(batch.x))
     return mean.values()
@@ -184,14 +184,14 @@ def fit(
 ) -> History:
     """Train for ``epochs`` epochs and return the history; with a ``history``, go on where it ends.
 
-    An epoch is a pure function of (weights, optimizer state, seed, epoch): torch is seeded at its start, and hooks
-    and evaluation draw from random numbers of their own. So a resumed training ends with the bits of one never
-    stopped, and looking at samples changes nothing. Raises ``ValueError`` for a negative number of epochs and
-    ``Diverged`` (naming the epoch) when the loss is not finite.
+    An epoch is a pure function of (weights, optimizer state, seed, epoch): torch is seeded at its start, and shuffle,
+    hooks and evaluation draw from streams of their own (``seeds.epoch_seed``). So a resumed training ends with the
+    bits of one never stopped, and looking at samples changes nothing. Raises ``ValueError`` for a negative number of
+    epochs and ``Diverged`` (naming the epoch) when the loss is not finite.
     """
     history = history if history is not None else History()
     for epoch in range(history.epochs, epochs):
-        torch.manual_seed(seed_of(seed, epoch))
+        torch.manual_seed(epoch_seed(seed, epoch))
         mean, moment = Mean(), Moment(step, history, epoch, epochs, 0, len(train), {})
         for moment.batch, batch in enumerate(train.in_epoch(epoch)):
             moment.terms = _train(step, batch, moment)
@@ -216,7 +216,6 @@ def _train(step, batch: Batch, moment: Moment) -> Terms:
 
 def _call(hooks: Iterable[Callable[[Moment], None]], moment: Moment, seed: int) -> None:
     if hooks:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_of(seed, moment.epoch))
+        with own_random_numbers(epoch_seed(seed, moment.epoch, "hooks")):
             for hook in hooks:
                 hook(moment)

@@ -8,6 +8,7 @@ from ae_utils.data.images import Batches
 from ae_utils.losses.reconstruction import mean_squared_error
 from ae_utils.models import Autoencoder
 from ae_utils.networks import dense_decoder, dense_encoder
+from ae_utils.seeds import STREAMS, epoch_seed, own_random_numbers
 from ae_utils.training import Diverged, GradientStep, History, adam, constant, fit, linear_decay, one_cycle
 
 
@@ -71,6 +72,31 @@ def test_hooks_and_evaluation_do_not_change_training(train, test):
     plain, _ = train_small(train)
     watched, _ = train_small(train, Batches(test, 100), on_batch_end=(nosy,), on_epoch_end=(nosy,))
     assert torch.equal(weights(plain), weights(watched))
+
+
+def test_initialisation_and_the_streams_of_training_share_no_numbers():
+    seeds = list(range(5)) + [
+        epoch_seed(seed, epoch, stream) for seed in range(5) for epoch in range(3) for stream in STREAMS
+    ]
+    drawn = torch.stack([torch.rand(100, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    correlation = torch.corrcoef(drawn).fill_diagonal_(0)
+    assert correlation.abs().max() < 0.5  # equal streams have 1
+
+
+def test_the_weights_do_not_foretell_the_order_of_the_images(train):
+    torch.manual_seed(0)
+    first = torch.randperm(len(train))
+    assert not torch.equal(Batches(train, 64, shuffle=True, seed=0).order(0), first)
+
+
+def test_own_random_numbers_leave_those_outside_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(4)
+    torch.manual_seed(1)
+    with own_random_numbers(7):
+        inside = torch.rand(4)
+    assert torch.equal(torch.rand(4), expected)
+    assert torch.equal(inside, torch.rand(4, generator=torch.Generator().manual_seed(7)))
 
 
 def test_hooks_are_told_where_training_stands(train):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ae_utils.arguments import SIZE, expects
+from ae_utils.seeds import epoch_seed
 
 
 class Batch(NamedTuple):
@@ -110,7 +111,7 @@ class Batches:
 
     def order(self, epoch: int) -> Tensor:
         """The permutation (n,) of this epoch."""
-        generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
+        generator = torch.Generator().manual_seed(epoch_seed(self.seed, epoch, "shuffle"))
         return torch.randperm(len(self.images), generator=generator)
 
 
@@ -119,8 +120,3 @@ def unsigned(x: Tensor) -> Tensor:
     if len(x) and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"expected pixels in [0, 1], but they run from {x.min():.3g} to {x.max():.3g}.")
     return x
-
-
-def seed_of(seed: int, epoch: int) -> int:
-    """One number for ``(seed, epoch)``, different for every pair with 0 ≤ epoch < 100,000."""
-    return seed * 100_000 + epoch
