@@ -1,4 +1,4 @@
-# make lab: install, open the course.  make test: install, check everything.
+# make lab: install, open copies of the lessons (FOLDER=… elsewhere than in work/).  make test: install, check everything.
 export OMP_WAIT_POLICY := PASSIVE
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ STAMP := .venv/installed
 .PHONY: lab test notebooks scoreboard stress
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks
+	$(BIN)/python -m ae_utils.lab $(if $(FOLDER),--folder "$(FOLDER)")
 
 test: $(STAMP)
 	$(BIN)/ruff check .
