@@ -1,11 +1,13 @@
 """Tests of the tests: a notebook doctored in one place must turn exactly the right rule red."""
 
 import copy
-import subprocess
+import json
 import sys
 
 import nbformat
+import processes
 import pytest
+from claim_values import comparisons, instrumented, sides
 from execute_notebooks import ROOT, Refused, execute, main
 from notebook_rules import (
     code_cells,
@@ -52,25 +54,23 @@ def lesson():
     return read(LESSON)
 
 
-def nbval(path, *options):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
-    return subprocess.run([*command, "--nbval", *options, str(path)], cwd=ROOT, capture_output=True, text=True)
+def nbval(*paths):
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", "--nbval")
+    return processes.run(*command, *paths, cwd=ROOT)
 
 
 # --- red, each in its place ----------------------------------------------------------------------------------------
 
 
 def test_a_changed_output_text_turns_nbval_red_and_other_decimals_do_not(executed, tmp_path):
-    path = tmp_path / "small.ipynb"
-    other_decimals = copy.deepcopy(executed)
+    other_decimals, other_text = copy.deepcopy(executed), copy.deepcopy(executed)
     other_decimals.cells[3].outputs[0].text = "4 epochs, error 0.201\n"
-    nbformat.write(other_decimals, path)
-    assert nbval(path).returncode == 0
-    other_text = copy.deepcopy(executed)
     other_text.cells[3].outputs[0].text = "5 epochs, error 0.200\n"
-    nbformat.write(other_text, path)
-    result = nbval(path)
+    nbformat.write(other_decimals, tmp_path / "decimals.ipynb")
+    nbformat.write(other_text, tmp_path / "text.ipynb")
+    result = nbval(tmp_path / "decimals.ipynb", tmp_path / "text.ipynb")
     assert result.returncode == 1 and "Cell outputs differ" in result.stdout, result.stdout
+    assert "1 failed" in result.stdout and "decimals.ipynb" not in result.stdout, result.stdout
 
 
 def test_a_stripped_notebook_turns_hygiene_red(lesson):
@@ -132,6 +132,10 @@ def test_a_claim_about_quality_without_its_tag_turns_red(tmp_path):
         (lambda cell: cell.update(source="x = 1\n" * 26), "26 lines"),
         (lambda cell: cell.update(source="%time x = 1"), "magic"),
         (lambda cell: cell.update(source="print(1);"), "semicolon"),
+        (lambda cell: cell.update(source="print(f'{106.4:.0f} nats')"), "without decimals"),
+        (lambda cell: cell.update(source="print(table.map('{:,.0f}'.format))"), "without decimals"),
+        (lambda cell: cell.update(source="print(round(106.4))"), "rounded to a whole number"),
+        (lambda cell: cell.update(source="axes.set_title(f'{int(106.4)} nats')"), "rounded to a whole number"),
         (lambda cell: cell.update(source="open('/home/ada/digits.csv')"), "somebody's machine"),
         (lambda cell: cell.outputs[0].update(text="<Model object at 0x7f12ab>"), "memory address"),
         (lambda cell: cell.outputs[0].update(name="stderr"), "stderr"),
@@ -185,7 +189,8 @@ def test_claims_can_be_tried_under_other_settings(tmp_path, capsys):
     nbformat.write(small_notebook(), path)
     assert try_claims(str(path)) == 0
     assert try_claims(str(path), "epochs=1", "seed=3") == 1
-    assert "FAILS error < 0.25\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "FAILS error < 0.25\n" in printed and "error < 0.25: " in printed and "margin" in printed
 
 
 def test_the_runner_writes_the_same_bytes_twice(tmp_path, capsys):
@@ -214,3 +219,44 @@ def test_a_missing_notebook_is_named(tmp_path, capsys):
 def test_refused_names_the_cell(tmp_path):
     with pytest.raises(Refused, match="cell error: NameError"):
         execute(small_notebook(error="nobody"), tmp_path)
+
+
+# --- the values that claims compare --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noted(tmp_path):
+    """Claims of a notebook noted: two errors, .2 and .4, and a comparison of each with a limit."""
+    claims = "assert errors['a'] < errors['b'] < 1\nassert all(abs(error - 0.3) < 0.2 for error in errors.values())"
+    cells = [("values", "errors = {'a': 0.2, 'b': 0.4}", []), ("claims", claims, ["claims"])]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, id=name, metadata={"tags": tags}) for name, source, tags in cells]
+    )
+    execute(instrumented(notebook, tmp_path / "claims.json"), tmp_path)
+    return json.loads((tmp_path / "claims.json").read_text())
+
+
+def judged(noted, source):
+    """The sides of all comparisons in ``source``, from the values noted."""
+    compared = {tuple(atoms): rows for _, atoms, rows in noted["compared"]}
+    found = [one for parts in comparisons(source).values() for one in parts]
+    return {text: side for one in found for text, side in sides(one, compared[one.atoms]).items()}
+
+
+def test_both_sides_of_each_comparison_are_noted_with_the_thinnest_margin(noted):
+    assert [holds for *_, holds in noted["claims"]] == [True, True]
+    found = judged(noted, "assert errors['a'] < errors['b'] < 1")
+    assert found["errors['a'] < errors['b']"].margin == pytest.approx(0.2)
+    assert found["errors['b'] < 1"][:3] == pytest.approx((0.4, 1, 0.6))
+    (each,) = judged(noted, "assert all(abs(error - 0.3) < 0.2 for error in errors.values())").values()
+    assert each.margin == pytest.approx(0.1)
+
+
+def test_a_changed_limit_is_judged_from_noted_values(noted):
+    (side,) = judged(noted, "assert all(abs(error - 0.25) < 0.1 for error in errors.values())").values()
+    assert not side.holds and side.margin == pytest.approx(-0.05)
+
+
+def test_an_exact_tie_does_not_hold_strictly(noted):
+    (side,) = judged(noted, "assert all(error < 0.4 for error in errors.values())").values()
+    assert not side.holds and side.margin == 0

@@ -1,57 +1,89 @@
-"""Do the notebooks' claims hold elsewhere? Changes one thing at a time and prints a table in Markdown.
+"""Do the notebooks' claims hold elsewhere, and by what margin? Changes one thing at a time; a row takes minutes.
 
-    PYTHONPATH=tests python tests/stress/other_machines.py --notebooks 01 02 > results/other_machines.md
-    PYTHONPATH=tests python tests/stress/other_machines.py --notebooks 01 --rows default "2 threads" --nbval
+    python tests/stress/other_machines.py --notebooks 01 04 --rows "seed 0" "seed 1"   # what is not kept yet is run
+    python tests/stress/other_machines.py --write results/other_machines.md            # all notebooks, the eight rows
+    python tests/stress/other_machines.py --rows avx2 "seed 3" --fresh                 # what ``make elsewhere`` runs
 
-``--python PATH`` (again and again) names interpreters of other environments: another Python, the oldest torch. With
-``--nbval`` each notebook is also run strictly against its committed outputs. A notebook takes minutes in each row.
+Every finished row is kept (``--kept``, by default runs/other_machines) and is good as long as the notebook's cells are
+the same, claims aside: changed limits are judged from the kept values. After a change to the package that changes
+numbers, delete that folder. Rows that keep the notebook's settings are also compared, strictly, with the committed
+outputs; what differs stands in the row's .log beside. ``--python PATH`` (again and again) names interpreters of other
+environments: another Python, the oldest torch. The exit code is 1 if a claim fails or an output differs; a thin margin
+is only pointed out.
 """
 
 import argparse
 import contextlib
+import hashlib
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "notebooks")]
+
+import nbformat
+from claim_values import Side, comparisons, instrumented, sides
+from execute_notebooks import Refused, execute, notebooks
+from notebook_rules import code_cells, read, with_settings
+
 PLAIN = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
 VERSIONS = "import platform, torch; print(f'Python {platform.python_version()}, torch {torch.__version__}')"
-ELSEWHERE = "another Python, the oldest torch"
 
 
 class Row(NamedTuple):
-    """What differs from the default: the environment, settings of the notebook, a busy neighbour, the interpreter."""
+    """What differs: the environment, settings of the notebook, busy neighbours, the interpreter."""
 
     name: str
     environment: Mapping[str, str] = MappingProxyType({})
-    settings: tuple[str, ...] = ()
+    settings: Mapping[str, int] = MappingProxyType({})
     neighbours: int = 0
-    python: str | None = sys.executable
+    python: str = sys.executable
 
 
 ROWS = (
-    Row("default"),
+    Row("seed 0"),
+    *(Row(f"seed {seed}", settings={"seed": seed}) for seed in range(1, 5)),
     Row("2 threads", {"OMP_NUM_THREADS": "2"}),
-    Row("no AVX in torch", {"ATEN_CPU_CAPABILITY": "default"}),
-    Row("seed 1", settings=("seed=1",)),
-    Row("seed 2", settings=("seed=2",)),
+    Row("avx2", AVX2),
+    Row("default", {"ATEN_CPU_CAPABILITY": "default"}),
+)
+MORE_ROWS = (
     Row("locale C, time zone of Kathmandu", {"LC_ALL": "C", "TZ": "Asia/Kathmandu"}),
     Row("busy neighbours", neighbours=os.cpu_count() or 1),
 )
 
 
-def versions(python: str) -> str:
-    """Which Python and torch an interpreter has."""
-    return subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout.strip()
+class Kept(NamedTuple):
+    """What one notebook gave in one row: its claims, the values compared, the strict comparison and its cost."""
+
+    claims: dict[tuple[str, str], bool]
+    compared: dict[tuple[str, tuple[str, ...]], list]
+    same_outputs: bool | None
+    seconds: float
+    error: str
+
+
+# --- running -------------------------------------------------------------------------------------------------------
+
+
+def code_of(notebook) -> str:
+    """A checksum of the code cells that are not claims: what the kept values of claims depend on."""
+    claims = {cell.id for cell in code_cells(notebook, "claims")}
+    text = "\n\n".join(cell.source for cell in code_cells(notebook) if cell.id not in claims)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager
-def busy(count: int):
+def busy(count: int) -> Iterator[None]:
     """So many processes beside ours that never rest."""
     spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
@@ -62,59 +94,225 @@ def busy(count: int):
             process.wait()
 
 
-def run(row: Row, *words: str) -> subprocess.CompletedProcess:
-    """A command of the row's interpreter, in its environment."""
-    environment = {**os.environ, **PLAIN, **row.environment, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+def run_row(row: Row, path: Path, file: Path) -> None:
+    """Run a notebook in a row, in processes of its own, and keep what it gave in ``file``."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **PLAIN, **row.environment, "PYTHONPATH": str(ROOT)}
+    words = [row.python, __file__, "--one", str(path), json.dumps(dict(row.settings)), str(file)]
     with busy(row.neighbours):
-        return subprocess.run([row.python, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        printed = process.stdout.read().decode(errors="replace").strip().splitlines()
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    content = json.loads(file.read_text(encoding="utf-8")) if process.returncode == 0 else {"code": code_of(read(path))}
+    file.with_suffix(".log").write_text("\n".join(printed), encoding="utf-8")  # says which outputs differ
+    content["seconds"] = usage.ru_utime + usage.ru_stime
+    content["error"] = "" if process.returncode == 0 else (printed or ["no output"])[-1]
+    beside = file.with_suffix(".part")
+    beside.write_text(json.dumps(content), encoding="utf-8")
+    beside.replace(file)
 
 
-def claims(row: Row, notebook: Path) -> tuple[str, list[str]]:
-    """How many claims hold, such as "12 of 12", and those that fail."""
-    done = run(row, "tests/notebooks/try_claims.py", str(notebook), *row.settings)
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("holds ", "FAILS "))]
-    if not lines:
-        return "does not run", [(done.stderr.strip() or "no output").splitlines()[-1]]
-    failing = [line.removeprefix("FAILS ") for line in lines if line.startswith("FAILS ")]
-    return f"{len(lines) - len(failing)} of {len(lines)}", failing
+def run_one(path: Path, settings: dict, file: Path) -> None:
+    """Run one notebook here, strictly if its settings are its own, and write claims and values to ``file``."""
+    notebook = read(path)
+    copied = instrumented(with_settings(notebook, **settings), file)
+    same = _strictly(copied, path) if not settings else None
+    if settings:
+        execute(copied, path.parent)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**content, "code": code_of(notebook), "same": same}), encoding="utf-8")
 
 
-def strictly(row: Row, notebook: Path) -> str:
-    """Whether the outputs are the committed ones but for decimals; with other settings they need not be."""
-    if row.settings:
-        return ""
-    done = run(row, "-m", "pytest", "-q", "--nbval", "-p", "no:cacheprovider", str(notebook))
-    return ", same outputs" if done.returncode == 0 else ", OTHER OUTPUTS"
+def _strictly(notebook, path: Path) -> bool:
+    """Whether strict nbval finds the committed outputs; what differs is printed."""
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.ipynb")
+    try:
+        nbformat.write(notebook, beside)
+        words = (sys.executable, "-m", "pytest", "-q", "--nbval", "-p", "no:cacheprovider", str(beside))
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    finally:
+        beside.unlink(missing_ok=True)
+    print(done.stdout[-20_000:])
+    if "exception" in done.stdout and "Cell execution caused an exception" in done.stdout:
+        raise SystemExit("a cell raised")
+    return done.returncode == 0
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+
+
+def kept(file: Path, notebook) -> Kept | None:
+    """What ``file`` keeps of this notebook, or None where it keeps nothing of it as it stands now."""
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if content["code"] != code_of(notebook):
+        return None
+    claims = {(cell, text): holds for cell, text, _, holds in content.get("claims", ())}
+    compared = {(cell, tuple(atoms)): rows for cell, atoms, rows in content.get("compared", ())}
+    found = Kept(claims, compared, content.get("same"), content["seconds"], content["error"])
+    return found if found.error or _judged(found, notebook) is not None else None
+
+
+def _judged(found: Kept, notebook) -> tuple[dict, dict[tuple[str, str], Side]] | None:
+    """Each assert of the claims cells and whether it holds, and its comparisons' sides; None if a value is missing."""
+    verdicts, margins = {}, {}
+    for cell in code_cells(notebook, "claims"):
+        for text, parts in comparisons(cell.source).items():
+            holding = []
+            for comparison in parts:
+                known = sides(comparison, found.compared.get((cell.id, comparison.atoms), []))
+                holding += [side.holds for side in known.values()]
+                margins |= {(cell.id, name): side for name, side in known.items()}
+            held = found.claims.get((cell.id, text))
+            if held is None and (not holding or len(holding) < len(parts)):
+                return None
+            verdicts[cell.id, text] = all(holding) if held is None else held
+    return verdicts, margins
+
+
+class Margin(NamedTuple):
+    """One comparison over the rows: where it is thinnest, and how far the difference of its sides moves."""
+
+    cell: str
+    text: str
+    row: str
+    side: Side
+    spread: float
+    rows: int
+
+    @property
+    def thin(self) -> bool:
+        """Whether the thinnest margin is below the spread over the rows (exact comparisons have neither)."""
+        return self.side.holds and self.side.margin < self.spread
+
+    @property
+    def line(self) -> str:
+        """The comparison as a row of a table."""
+        text = self.text.replace("|", "\\|")
+        flag = "FAILS" if not self.side.holds else "THIN" if self.thin else ""
+        numbers = f"{self.side.left:.5g} | {self.side.right:.5g} | {self.side.margin:.3g} | {self.spread:.3g}"
+        return f"| {self.cell} | `{text}` | {self.row} | {numbers} | {flag} |"
+
+
+def margins_over(rows: dict[str, Kept], notebook) -> list[Margin]:
+    """The margins of a notebook's comparisons over all rows that ran."""
+    seen = {}
+    for name, found in rows.items():
+        if not found.error:
+            for key, side in _judged(found, notebook)[1].items():
+                seen.setdefault(key, {})[name] = side
+    result = []
+    for (cell, text), by_row in seen.items():
+        row = min(by_row, key=lambda name: by_row[name].margin)
+        differences = [side.margin for side in by_row.values()]
+        result.append(Margin(cell, text, row, by_row[row], max(differences) - min(differences), len(by_row)))
+    return result
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+def label(path: Path) -> str:
+    """Such as "04" or "04 solutions"."""
+    return path.stem[:2] + (" solutions" if path.parent.name == "solutions" else "")
+
+
+def cell_of(found: Kept, notebook) -> tuple[str, list[str]]:
+    """What the table says of one notebook in one row, and what is wrong."""
+    if found.error:
+        return "does not run", [found.error]
+    verdicts = _judged(found, notebook)[0]
+    failing = [f"`{text}`" for (_, text), holds in verdicts.items() if not holds]
+    outputs = {True: ", same outputs", False: ", OTHER OUTPUTS", None: ""}[found.same_outputs]
+    complaints = failing + (["outputs differ"] if found.same_outputs is False else [])
+    return f"{sum(verdicts.values())} of {len(verdicts)}{outputs}", complaints
+
+
+def report(results: dict[Path, dict[str, Kept]], names: list[str], *, everything: bool) -> tuple[list[str], int]:
+    """The lines of the report, and how many things are wrong."""
+    lines = ["| | " + " | ".join(label(path) for path in results) + " |", "|---|" + "---|" * len(results)]
+    wrong, read_once = [], {path: read(path) for path in results}
+    for name in names:
+        cells = []
+        for path, rows in results.items():
+            text, complaints = cell_of(rows[name], read_once[path]) if name in rows else ("", [])
+            cells.append(text)
+            wrong += [f"- {name}, {label(path)}: {complaint}" for complaint in complaints]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    cost = (max((found.seconds for found in rows.values()), default=0.0) for rows in results.values())
+    lines.append("| CPU-s, at most | " + " | ".join(f"{seconds:.1f}" for seconds in cost) + " |")
+    lines += ["", *(["Wrong:", *wrong] if wrong else ["Every claim holds in every row that ran."])]
+    for path, rows in results.items():
+        margins = margins_over(rows, read_once[path])
+        shown = [one for one in margins if everything or one.thin or not one.side.holds]
+        if shown:
+            head = "| cell | comparison | thinnest in | left | right | margin | spread | |"
+            lines += ["", f"## {label(path)}", "", head, "|---|---|---|---|---|---|---|---|"]
+            lines += [one.line for one in shown]
+    return lines, len(wrong)
+
+
+def versions(python: str) -> str:
+    """Which Python and torch an interpreter has."""
+    return subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notebooks", nargs="+", default=["0"], help="01, 02 …; with their solutions (all)")
+    parser.add_argument("--lessons-only", action="store_true", help="without the solutions")
+    known = [row.name for row in (*ROWS, *MORE_ROWS)]
+    parser.add_argument("--rows", nargs="+", choices=known, help="only these")
+    parser.add_argument("--python", action="append", default=[], help="interpreter of another environment")
+    parser.add_argument("--jobs", type=int, default=1, help="so many notebooks at once")
+    parser.add_argument("--kept", type=Path, default=ROOT / "runs" / "other_machines", metavar="DIR")
+    parser.add_argument("--fresh", action="store_true", help="run everything, whatever is kept")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the whole table, all margins, to this file")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; the exit code is 1 if a claim fails or an output differs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--notebooks", nargs="+", required=True, help="01, 02 …")
-    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], help="only these")
-    parser.add_argument("--python", action="append", default=[], help="interpreter of another environment")
-    parser.add_argument("--nbval", action="store_true", help="compare outputs strictly, too")
-    options = parser.parse_args(arguments)
-    notebooks = [path for name in options.notebooks for path in sorted(ROOT.glob(f"notebooks/{name}*.ipynb"))]
-    rows = [row for row in ROWS if not options.rows or row.name in options.rows]
+    """Run what is not kept, and print the table; see the top of this file."""
+    options = _options(arguments)
+    paths = [path for path in notebooks() if any(path.stem.startswith(name) for name in options.notebooks)]
+    paths = [path for path in paths if not options.lessons_only or path.parent.name != "solutions"]
+    rows = [row for row in (*ROWS, *MORE_ROWS) if row.name in (options.rows or [one.name for one in ROWS])]
     rows += [Row(versions(python), python=python) for python in options.python]
-    rows += [] if options.python or options.rows else [Row(ELSEWHERE, python=None)]
-    print(f"Claims that hold, one thing changed at a time. Default: {versions(sys.executable)}, one thread, seed 0, on")
-    print(f"{platform.machine()} with {os.cpu_count()} processors, {platform.system()}.\n")
-    print("| | " + " | ".join(path.stem[:2] for path in notebooks) + " |")
-    print("|---|" + "---|" * len(notebooks), flush=True)
-    complaints = []
-    for row in rows:
-        cells = []
-        for notebook in notebooks if row.python else ():
-            held, failing = claims(row, notebook)
-            cells.append(held + (strictly(row, notebook) if options.nbval else ""))
-            complaints += [f"- {row.name}, {notebook.stem[:2]}: `{text}`" for text in failing]
-            complaints += [f"- {row.name}, {notebook.stem[:2]}: outputs differ"] if "OTHER" in cells[-1] else []
-        print(f"| {row.name} | " + " | ".join(cells or ["not obtainable here"] * len(notebooks)) + " |", flush=True)
-    print("\n" + ("\n".join(["Failing:", *complaints]) if complaints else "No claim fails."))
-    return int(bool(complaints))
+    tasks = [(row, path, options.kept / f"{label(path)}, {row.name}.json") for row in rows for path in paths]
+    todo = [task for task in tasks if options.fresh or kept(task[2], read(task[1])) is None]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for (row, path, file), _ in zip(todo, pool.map(lambda task: run_row(*task), todo), strict=True):
+            text, complaints = cell_of(kept(file, read(path)), read(path))
+            print(f"{label(path)}, {row.name}: {text}", *complaints, sep="\n  ", flush=True)
+    results = {path: {} for path in paths}
+    for row, path, file in tasks:
+        results[path][row.name] = kept(file, read(path))
+    lines, wrong = report(results, [row.name for row in rows], everything=bool(options.write))
+    head = f"Default: {versions(sys.executable)}, one thread, on {platform.machine()} ({platform.system()})."
+    print("\n" + head, *lines, sep="\n")
+    if options.write:
+        options.write.write_text("\n".join((INTRODUCTION, head, "", *lines)) + "\n", encoding="utf-8")
+    held = sum(sum(_judged(one, read(path))[0].values()) for path in results for one in results[path].values())
+    print(f"\n{held} passed, {wrong} failed")
+    return int(bool(wrong))
 
+
+INTRODUCTION = """# The claims of the notebooks under other settings
+
+Made by `python tests/stress/other_machines.py --write results/other_machines.md`: one thing changed at a time. "12 of
+12" counts assertions in cells tagged `claims`; "same outputs" means that strict nbval found the committed ones. Below,
+for each comparison: the row in which it is thinnest, both sides there, its margin, and the spread of that margin over
+all rows (largest minus smallest). THIN: the margin is below the spread. `avx2` sets `ATEN_CPU_CAPABILITY=avx2
+ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE`, `default` sets `ATEN_CPU_CAPABILITY=default`.
+"""
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        try:
+            run_one(Path(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4]))
+        except (Refused, KeyError) as error:
+            sys.exit(str(error))
+        sys.exit(0)
     sys.exit(main())
