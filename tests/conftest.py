@@ -1,5 +1,7 @@
-"""What the tests share: small pieces of the real MNIST."""
+"""What the tests share: small pieces of the real MNIST, and short trainings."""
 
+import dataclasses
+import functools
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -7,6 +9,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 
 from ae_utils.data.mnist import mnist
+from ae_utils.recipes.catalogue import find
+from ae_utils.recipes.run import Run
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,17 @@ def train():
 def test():
     """The first 500 test images."""
     return mnist("test")[:500]
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory):
+    """The folder of a short training by the recipe's name, trained when first asked for; its report has no metrics."""
+    out = tmp_path_factory.mktemp("runs")
+
+    @functools.cache
+    def folder(name):
+        recipe = dataclasses.replace(find(name), evaluate=lambda model, test: {}, pictures=())
+        Run(recipe, out / name, epochs=1, images=300).train()
+        return out / name
+
+    return folder

@@ -1,10 +1,10 @@
-"""The command line as people use it: a subprocess, real digits, short runs."""
+"""The command line as people use it: real digits, short runs, and a process of its own where that matters."""
 
 import json
-import subprocess
 import sys
 
 import pandas as pd
+import processes
 import pytest
 import torch
 
@@ -14,16 +14,12 @@ from ae_utils.data.table import to_csv
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.run import load_model
 
-
-def ae_utils(*arguments, folder):
-    command = [sys.executable, "-m", "ae_utils", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+COMMAND = (sys.executable, "-m", "ae_utils")
 
 
-def train(folder, *arguments, name="linear-3d"):
-    done = ae_utils("train", name, "--images", 600, *arguments, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def train(out, *arguments, name="linear-3d"):
+    """A short training in this process, into a folder of ``out``."""
+    assert main(["train", name, "--images", "600", "--out", str(out), "--quiet", *map(str, arguments)]) == 0
 
 
 def weights(folder):
@@ -34,16 +30,24 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_list_names_every_recipe(tmp_path):
-    done = ae_utils("list", folder=tmp_path)
-    assert done.returncode == 0
-    assert all(f"{name} " in done.stdout for name in RECIPES)
+def test_list_names_every_recipe(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"{name} " in printed for name in RECIPES)
 
 
-def test_training_leaves_everything_in_its_folder(tmp_path):
-    printed = train(tmp_path, "--epochs", 5)
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+    """What a training in a process of its own printed, and its folder."""
+    home = tmp_path_factory.mktemp("typed")
+    done = processes.run(*COMMAND, "train", "linear-3d", "--images", 600, "--epochs", 5, cwd=home)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, home / "runs" / "linear-3d"
+
+
+def test_training_leaves_everything_in_its_folder(typed):
+    printed, folder = typed
     assert [f"epoch {epoch}/5  train loss" in printed for epoch in range(1, 6)] == [True] * 5
-    folder = tmp_path / "runs" / "linear-3d"
     assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "checkpoint.pt", "codes.png", "history.csv", "loss.png", "metrics.json",
         "reconstructions_epoch_004.png", "reconstructions_epoch_005.png",
@@ -58,12 +62,11 @@ def test_training_leaves_everything_in_its_folder(tmp_path):
     assert model.decode(torch.zeros(1, 3)).shape == (1, 1, 28, 28)
 
 
-def test_same_seed_same_bits_and_another_seed_others(tmp_path):
-    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
-        train(tmp_path, "--epochs", 1, "--out", out, "--seed", seed)
-    a, b, c = (weights(tmp_path / out / "linear-3d") for out in "abc")
-    assert same(a, b)
-    assert not same(a, c)
+def test_same_seed_same_bits_and_another_seed_others(typed, tmp_path):
+    for seed in (0, 1):
+        train(tmp_path / str(seed), "--epochs", 5, "--seed", seed)
+    assert same(weights(tmp_path / "0" / "linear-3d"), weights(typed[1]))
+    assert not same(weights(tmp_path / "1" / "linear-3d"), weights(typed[1]))
 
 
 def test_resumed_training_ends_with_the_same_bits(tmp_path, monkeypatch):
@@ -79,16 +82,16 @@ def test_resumed_training_ends_with_the_same_bits(tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         Run(recipe, tmp_path / "runs" / "pca-ae", **options, hooks={"on_epoch_end": (stop,)}).train()
-    train(tmp_path, "--epochs", 4, "--seed", 5, "--resume", name="pca-ae")
+    train(tmp_path / "runs", "--epochs", 4, "--seed", 5, "--resume", name="pca-ae")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "runs" / "pca-ae"))
     for name in ("history.csv", "loss.png"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "runs" / "pca-ae" / name).read_bytes()
 
 
-def test_own_csv_is_trained_on(tmp_path, test):
+def test_own_csv_is_trained_on(tmp_path, monkeypatch, test):
+    monkeypatch.chdir(tmp_path)
     to_csv(test[:70], tmp_path / "mine.csv")
-    done = ae_utils("train", "deep-3d", "--epochs", 1, "--data", "mine.csv", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert main(["train", "deep-3d", "--epochs", "1", "--data", "mine.csv"]) == 0
     report = json.loads((tmp_path / "runs" / "deep-3d" / "metrics.json").read_text())
     assert (report["training_images"], report["test_images"]) == (60, 10)
 
@@ -134,7 +137,7 @@ def test_resuming_something_else_is_refused(tmp_path, monkeypatch, capsys):
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
     train(tmp_path, "--epochs", 1)
-    path = tmp_path / "runs" / "linear-3d" / "checkpoint.pt"
+    path = tmp_path / "linear-3d" / "checkpoint.pt"
     content = checkpoint.load(path)
     content["recipe"] = "deep-3d"
     checkpoint.save(path, content)
@@ -148,21 +151,15 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
     folder = tmp_path / "runs" / "linear-3d"
     folder.mkdir(parents=True)
     with FileLock(folder / ".lock"):
-        done = ae_utils("train", "linear-3d", "--images", 600, "--epochs", 1, folder=tmp_path)
+        done = processes.run(*COMMAND, "train", "linear-3d", "--images", 600, "--epochs", 1, cwd=tmp_path)
     assert done.returncode == 2
     assert "is in use by another training; wait, or name another --out" in done.stderr
 
 
 def test_a_killed_training_resumes_with_the_same_bits_and_leaves_no_lock(tmp_path):
     options = ("--images", "3000", "--epochs", "6", "--seed", "2")
-    command = [sys.executable, "-m", "ae_utils", "train", "linear-5d", *options, "--out", "killed"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if "epoch 3/6" in line:
-            process.kill()
-            break
-    process.wait()
-    for out, more in (("killed", ["--resume"]), ("whole", [])):
-        done = ae_utils("train", "linear-5d", *options, "--out", out, *more, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
+    training = (*COMMAND, "train", "linear-5d", *options, "--out", "killed")
+    processes.kill_at("epoch 3/6", *training, cwd=tmp_path)
+    train(tmp_path / "killed", *options, "--resume", name="linear-5d")
+    train(tmp_path / "whole", *options, name="linear-5d")
     assert same(weights(tmp_path / "killed" / "linear-5d"), weights(tmp_path / "whole" / "linear-5d"))

@@ -10,6 +10,7 @@ from ae_utils.data.images import Batches
 from ae_utils.metrics.obedience import all_digits, classifier, draw, obedience
 from ae_utils.models import one_hot
 from ae_utils.networks import Conditional
+from ae_utils.recipes import conditional
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.conditional import digits_asked_for, same_code_ten_labels
 from ae_utils.recipes.trained import trained
@@ -91,19 +92,18 @@ def test_pictures_show_eight_rows_of_ten(picture, test):
     assert picture(model, test, "untrained").axes[0].images[0].get_array().shape == (8 * 28, 10 * 28)
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Tiny runs of a conditional model, unconditional ones, one without a prior and one that makes no pictures."""
-    out = tmp_path_factory.mktemp("runs")
-    for name in ("cvae", "vae", "linear-3d", "gan", "judge"):
-        main(["train", name, "--epochs", "1", "--images", "600", "--out", str(out), "--quiet"])
-    return out
+def test_the_report_has_both_judges_and_the_error(train, test, monkeypatch):
+    monkeypatch.setattr(conditional, "mnist", lambda split: train)
+    monkeypatch.setattr(conditional, "judges", conditional.judges.__wrapped__)
+    report = conditional.conditional_quality(RECIPES["cvae"].build(), test)
+    assert {"sampled_judge", "sampled_neighbours", "swapped_judge", "sampled_variety", "mse"} <= set(report)
+    assert all(value >= 0 for value in report.values())
 
 
 @pytest.mark.parametrize("arguments", [("cvae", "--label", "7"), ("cvae",), ("vae",)])
-def test_a_class_is_drawn_at_inference_time(arguments, runs, tmp_path):
+def test_a_class_is_drawn_at_inference_time(arguments, short_run, tmp_path):
     name, *options = arguments
-    assert main(["sample", str(runs / name), "--count", "12", "--out", str(tmp_path / "new.png"), *options]) == 0
+    assert main(["sample", str(short_run(name)), "--count", "12", "--out", str(tmp_path / "new.png"), *options]) == 0
     assert (tmp_path / "new.png").stat().st_size > 1000
 
 
@@ -114,22 +114,23 @@ def test_a_class_is_drawn_at_inference_time(arguments, runs, tmp_path):
         (("cvae", "--label", "-1"), "--label expects a digit from 0 to 9, but got -1."),
         (("vae", "--label", "7"), "vae cannot be told a label"),
         (("linear-3d",), "linear-3d has no prior"),
-        (("nowhere",), "does not exist"),
+        ((None,), "does not exist"),
     ],
 )
-def test_what_cannot_be_drawn_gets_a_sentence_and_no_file(arguments, sentence, runs, tmp_path, capsys):
+def test_what_cannot_be_drawn_gets_a_sentence_and_no_file(arguments, sentence, short_run, tmp_path, capsys):
     name, *options = arguments
-    assert main(["sample", str(runs / name), "--out", str(tmp_path / "new.png"), *options]) == 2
+    folder = short_run(name) if name else tmp_path / "nowhere"
+    assert main(["sample", str(folder), "--out", str(tmp_path / "new.png"), *options]) == 2
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("name", "choices"), [("cvae", 10), ("vae", 0), ("gan", 0)])
-def test_a_page_has_a_button_for_each_label_of_a_conditional_model(name, choices, runs, tmp_path):
-    assert main(["explore", str(runs / name), "--html", str(tmp_path / "page.html")]) == 0
+def test_a_page_has_a_button_for_each_label_of_a_conditional_model(name, choices, short_run, tmp_path):
+    assert main(["explore", str(short_run(name)), "--html", str(tmp_path / "page.html")]) == 0
     assert f'"choices": {list(range(choices))}' in (tmp_path / "page.html").read_text()
 
 
-def test_a_classifier_has_nothing_to_explore(runs, tmp_path, capsys):
-    assert main(["explore", str(runs / "judge"), "--html", str(tmp_path / "page.html")]) == 2
+def test_a_classifier_has_nothing_to_explore(short_run, tmp_path, capsys):
+    assert main(["explore", str(short_run("judge")), "--html", str(tmp_path / "page.html")]) == 2
     assert "judge makes no pictures" in capsys.readouterr().err

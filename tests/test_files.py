@@ -1,9 +1,9 @@
 """A file appears whole or not at all, and a place that cannot be written gets a sentence."""
 
 import os
-import subprocess
 import sys
 
+import processes
 import pytest
 
 from ae_utils.files import whole_file
@@ -50,7 +50,7 @@ except OSError as error:
     print(error)
 print(checkpoint.load("checkpoint.pt")["weights"].shape)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    done = processes.run(sys.executable, "-c", program, cwd=tmp_path)
     assert "checkpoint.pt cannot be written" in done.stdout, done.stderr
     assert "torch.Size([1000])" in done.stdout
     assert os.listdir(tmp_path) == ["checkpoint.pt"]
