@@ -10,16 +10,23 @@ lab: $(STAMP)
 	$(BIN)/python -m ae_utils.lab $(if $(FOLDER),--folder "$(FOLDER)")
 
 test: $(STAMP)
+	@echo "1 of 3: style (seconds)"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
-	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope notebooks
+	@echo "2 of 3: the package, the page and the rules for notebooks (4 minutes on two cores; a dot is a test)"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --junitxml=.pytest_cache/tests.xml
+	@echo "3 of 3: every notebook, compared with its outputs (minutes each; a dot is a cell)"
+	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope notebooks --junitxml=.pytest_cache/cells.xml
+	@$(BIN)/python tests/summary.py tests=.pytest_cache/tests.xml cells=.pytest_cache/cells.xml
+
+elsewhere: $(STAMP)  # every notebook as another processor rounds it, and its claims with another seed
+	$(BIN)/python tests/stress/other_machines.py --rows avx2 "seed 3" --jobs 2 --fresh
 
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py
 
 stress: $(STAMP)  # kills, broken files and odd arguments by the hundred; `make test` runs a few of each
-	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py
+	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py tests/browser/test_page.py
 
 scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard
@@ -29,4 +36,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -c 'from ae_utils.lab import keep_sliders; keep_sliders()'
 	touch $(STAMP)

@@ -19,6 +19,7 @@ from pathlib import Path
 from ae_utils.files import whole_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+SLIDERS = "@jupyter-widgets/jupyterlab-manager:plugin"  # the settings of JupyterLab's widgets
 KEY = "ae_utils"  # in a copy's metadata: the fingerprint of the lesson
 
 
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(line)
         for line in own_places(folder / "work" / ".jupyter"):
             print(line)
+        keep_sliders()
         from jupyterlab.labapp import LabApp
     except (OSError, ValueError) as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -150,6 +152,23 @@ def own_places(folder: Path) -> Iterator[str]:
         os.environ[name] = str(folder / name.removesuffix("DIR").removesuffix("_").lower())
     os.environ.setdefault("XDG_CACHE_HOME", str(folder / "cache"))
     yield f"Your home folder cannot be written to: settings and caches go to {folder}."
+
+
+def keep_sliders(environment: str | Path = sys.prefix) -> None:
+    """Have the JupyterLab of a Python environment save sliders with a notebook, so that they move without a kernel.
+
+    That is a default: nobody's own choice, here or in the settings of JupyterLab, is changed. An environment that
+    cannot be written to stays as it is.
+    """
+    path = Path(environment, "share", "jupyter", "lab", "settings", "overrides.json")
+    try:
+        chosen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if "saveState" not in chosen.setdefault(SLIDERS, {}):
+            chosen[SLIDERS]["saveState"] = True
+            with whole_file(path) as beside:
+                beside.write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
+    except (OSError, ValueError, AttributeError, TypeError):  # read-only, or no settings: left alone
+        return
 
 
 def _writable(folder: str | Path) -> bool:

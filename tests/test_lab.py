@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ae_utils.lab import CHECKOUT, main, own_places, refresh, switches
+from ae_utils.lab import CHECKOUT, SLIDERS, keep_sliders, main, own_places, refresh, switches
 
 LESSON, SOLUTION = "01_small.ipynb", "solutions/01_small.ipynb"
 
@@ -202,6 +202,29 @@ def test_where_home_can_be_written_to_nothing_is_said_or_changed(tmp_path, envir
     before = dict(environment)
     assert list(own_places(tmp_path / "work" / ".jupyter")) == []
     assert environment == before
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (None, {SLIDERS: {"saveState": True}}),
+        ({"theme": {"dark": True}}, {"theme": {"dark": True}, SLIDERS: {"saveState": True}}),
+        ({SLIDERS: {"saveState": False}}, {SLIDERS: {"saveState": False}}),
+    ],
+)
+def test_jupyterlab_saves_sliders_unless_somebody_chose_otherwise(before, after, tmp_path):
+    path = tmp_path / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    if before:
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(before))
+    keep_sliders(tmp_path)
+    assert json.loads(path.read_text()) == after
+
+
+def test_an_environment_that_cannot_be_written_to_stays_as_it_is(tmp_path):
+    (tmp_path / "share").touch()
+    keep_sliders(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["share"]
 
 
 @pytest.mark.parametrize("user, root", [(0, True), (1000, False)])

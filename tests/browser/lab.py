@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +16,7 @@ SETTINGS = {  # no news; no cell left out because it is far down the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
+MINUTES = 5
 
 
 @contextlib.contextmanager
@@ -57,7 +57,7 @@ def _free_port() -> int:
 def _wait_for(address: str, server: subprocess.Popen, patience: float, log: Path) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end and server.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(address):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
             return
         time.sleep(0.1)
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
@@ -72,6 +72,12 @@ def _stop(server: subprocess.Popen) -> None:
             server.wait(patience)
             if how is signal.SIGTERM:
                 return
+
+
+def within(promise: str, what: str) -> str:
+    """JavaScript that waits for ``promise`` and raises where it takes ``MINUTES``; Playwright would wait for ever."""
+    late = f"() => fail(new Error('{what}: not done after {MINUTES} minutes'))"
+    return f"Promise.race([{promise}, new Promise((_, fail) => setTimeout({late}, {60_000 * MINUTES}))])"
 
 
 class Notebook:
@@ -92,7 +98,7 @@ class Notebook:
 
     def run_all(self) -> None:
         """Run every cell and wait for the last. Raises ``RuntimeError`` with what a cell raised or wrote to stderr."""
-        self.tab.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.tab.evaluate(within("jupyterapp.commands.execute('notebook:run-all-cells')", "run all cells"))
         kinds = ("stderr", "error")
         errors = self.tab.locator(", ".join(f'[data-mime-type="application/vnd.jupyter.{kind}"]' for kind in kinds))
         if errors.count():
@@ -105,12 +111,16 @@ class Notebook:
             const future = kernel.requestExecute({ code, store_history: false });
             let text = "";
             future.onIOPub = ({ content }) => { text += content.text ?? content.traceback?.join("\\n") ?? ""; };
-            await future.done;
+            await DONE;
             return text;
-        }"""
+        }""".replace("DONE", within("future.done", "a line in the kernel"))
         return self.tab.evaluate(run, code)
+
+    def save(self) -> None:
+        """Write the notebook to its file, with whatever the front end keeps in it."""
+        self.tab.evaluate("jupyterapp.commands.execute('docmanager:save')")
 
     def shut_down_kernel(self) -> None:
         """End the kernel; the page stays."""
-        self.tab.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.tab.evaluate(within("jupyterapp.shell.currentWidget.sessionContext.shutdown()", "end the kernel"))
         self.tab.wait_for_function("!jupyterapp.shell.currentWidget.sessionContext.session")

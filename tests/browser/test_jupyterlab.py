@@ -53,27 +53,27 @@ SHAKE = """async (root) => {  // 500 events on sliders, pad, selects and buttons
 
 
 def shortened(lesson):
-    """A lesson's cells up to its last explorer; each training is one epoch of 4,000 images."""
+    """A lesson's cells up to its last explorer, on 2,000 images; each training is one epoch."""
     notebook = nbformat.read(LESSONS / lesson, 4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     end = max(i for i, cell in enumerate(cells) if "\nLatentExplorer(" in cell.source)
     for cell in cells:
         if "settings" in cell.metadata.get("tags", ()):
             cell.source = re.sub(r"^(epochs\w*) = \d+", r"\1 = 1", cell.source, flags=re.MULTILINE)
-    return [cell.source.replace('mnist("train")', 'mnist("train")[:4000]') for cell in cells[: end + 1]]
+    return [re.sub(r'mnist\("t\w+"\)', r"\g<0>[:2000]", cell.source) for cell in cells[: end + 1]]
 
 
 @pytest.fixture(scope="module")
 def opened(browser, tmp_path_factory):
-    """A running JupyterLab, as a function that opens a notebook made of some cells, in a tab of its own."""
+    """A running JupyterLab, as a function that opens a notebook, made of some cells or there already, in a new tab."""
     folder, home = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("jupyter")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # without it Jupyter asks for one
     dead = "Could not send widget sync message"  # Jupyter's own word on a widget without a kernel
 
     @contextlib.contextmanager
-    def opened(name, sources):
-        cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / name)
+    def opened(name, sources=()):
+        if cells := [nbformat.v4.new_code_cell(source) for source in sources]:
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / name)
         with quiet_tab(browser, allowed=dead, viewport={"width": 1200, "height": 1400}) as tab:
             yield Notebook(tab, addresses(name))
 
@@ -173,6 +173,20 @@ def test_sliders_outlive_the_kernel(notebook):
     assert len({tuple(picture) for picture in (before, dragged, explorer.picture())}) == 3
     by_kernel.drag("z₃", 0.25)
     assert "kernel is gone" in by_kernel.root.get_by_role("status").text_content()
+
+
+def test_sliders_live_again_in_a_saved_notebook_without_its_kernel(opened):
+    with opened("saved.ipynb", CELLS) as notebook:
+        notebook.run_all()
+        before = Explorer(notebook, "explorer", 0).picture()
+        notebook.save()
+        notebook.shut_down_kernel()
+    with opened("saved.ipynb") as notebook:  # has a new kernel, which knows nothing of its sliders
+        assert "NameError" in notebook.python("explorer")
+        explorer = Explorer(notebook, "explorer", 0)
+        assert explorer.picture() == before
+        explorer.drag("z₁", -0.25)
+        assert explorer.picture() != before
 
 
 @pytest.mark.parametrize("lesson", sorted(path.name for path in LESSONS.glob("01_*.ipynb")))
