@@ -5,15 +5,17 @@ import os
 import sys
 from pathlib import Path
 
+from ae_utils.errors import InvalidInput
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: on a busy machine spinning threads cost 20×
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 after a sentence on what was wrong."""
+    """Run one command; returns the exit code: 0, or 2 after a sentence on what was wrong with the command or a file."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
+    except (InvalidInput, OSError) as error:  # anything else is a mistake of ours, and keeps its traceback
         print(f"ae_utils: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -30,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train recipes by name")
     train.add_argument("names", nargs="+", metavar="NAME", help="a recipe; `list` shows them")
     train.add_argument("--epochs", type=_positive, help="instead of the recipe's number")
-    train.add_argument("--images", type=_positive, help="train on the first N images only")
+    train.add_argument("--images", type=_positive, help="train on N images only, of every class its share")
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--data", type=Path, metavar="PATH", help="your own images: a CSV; for altered-… PNG folders")
     train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
@@ -71,7 +73,7 @@ def _add_uses(commands) -> None:
     board.add_argument("--recipes", nargs="+", metavar="NAME", help="these only")
     board.add_argument("--seeds", nargs="+", type=_seed, metavar="SEED", help="0; for short recipes 0 1 2")
     board.add_argument("--epochs", type=_positive, help="instead of the recipes' numbers")
-    board.add_argument("--images", type=_positive, help="train and measure on the first N images only")
+    board.add_argument("--images", type=_positive, help="train and measure on N images only")
     board.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="runs go to DIR/seed-S/NAME")
     board.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="table and pictures")
     board.set_defaults(run=_scoreboard)
@@ -131,8 +133,8 @@ def _explore(options: argparse.Namespace) -> None:
 
     recipe, model = load_model(options.folder)
     if not hasattr(model, "decode"):
-        raise ValueError(f"{recipe.name} makes no pictures; name a run of an autoencoder or a GAN.")
-    test, shown = recipe.images()[1][:2000], {}
+        raise InvalidInput(f"{recipe.name} makes no pictures; name a run of an autoencoder or a GAN.")
+    test, shown = recipe.own_test()[:2000], {}
     if hasattr(model, "encode"):  # a generator has no codes to show
         shown = {"codes": codes(model, test), "labels": test.label}
     if isinstance(model, CVAE):
@@ -153,7 +155,7 @@ def _reconstruct(options: argparse.Namespace) -> None:
 
     recipe, model = load_model(options.folder)
     if not hasattr(model, "encode"):
-        raise ValueError(f"{recipe.name} has no encoder, it only draws; name a run of an autoencoder.")
+        raise InvalidInput(f"{recipe.name} has no encoder, it only draws; name a run of an autoencoder.")
     x, done = zip(*(read_picture(path) for path in options.images), strict=True)
     x = torch.stack(x)
     label = trained("judge")(x).logits.argmax(1)  # which a conditional model wants to know
@@ -173,12 +175,12 @@ def _sample(options: argparse.Namespace) -> None:
     from ae_utils.recipes.run import load_model
 
     if options.label is not None and not 0 <= options.label <= 9:
-        raise ValueError(f"--label expects a digit from 0 to 9, but got {options.label}.")
+        raise InvalidInput(f"--label expects a digit from 0 to 9, but got {options.label}.")
     recipe, model = load_model(options.folder)
     if not isinstance(model, VAE | Generator):
-        raise ValueError(f"{recipe.name} has no prior to draw codes from; name a run of a VAE, a CVAE or a GAN.")
+        raise InvalidInput(f"{recipe.name} has no prior to draw codes from; name a run of a VAE, a CVAE or a GAN.")
     if options.label is not None and not isinstance(model, CVAE):
-        raise ValueError(f"{recipe.name} cannot be told a label; leave --label out, or name a run of a CVAE.")
+        raise InvalidInput(f"{recipe.name} cannot be told a label; leave --label out, or name a run of a CVAE.")
     label = all_digits(options.count) if options.label is None else torch.full((options.count,), options.label)
     columns = min(options.count, 10 if options.label is None else 8)
     plots.save(plots.image_grid(draw(model, label, seed=options.seed), columns), options.out)
@@ -235,7 +237,7 @@ def _device(name: str) -> str:
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
-        raise ValueError(f"--device {name}: this machine has none that torch can use; try --device cpu.")
+        raise InvalidInput(f"--device {name}: this machine has none that torch can use; try --device cpu.")
     return name
 
 

@@ -1,13 +1,13 @@
 """Models: an encoder and a decoder put together, and what they answer."""
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ae_utils.arguments import SIZE, expects
+from ae_utils.arguments import SIZE, cheap_to_read, checked_by, expects
+from ae_utils.errors import InvalidInput
 from ae_utils.networks import IMAGE, Affine
 
 
@@ -18,28 +18,29 @@ class Reconstruction(NamedTuple):
     z: Tensor
 
 
-def _takes(kind: str, shape: Callable[[nn.Module], tuple[int, ...]]):
+def _takes(name: str, kind: str, shape: Callable[[nn.Module], tuple[int, ...]]):
     """A decorator that refuses any other ``kind`` of input with a sentence on what was expected and what came."""
 
-    def decorate(method):
-        @functools.wraps(method)
-        def checked(self, x, *args, **kwargs):
-            wanted = shape(self)
-            dtype = next((parameter.dtype for parameter in self.parameters()), x.dtype)
-            if tuple(x.shape[1:]) != wanted or x.dtype != dtype:
-                raise ValueError(
-                    f"{type(self).__name__} expects {kind} of shape (batch, {', '.join(map(str, wanted))}), "
-                    f"but got {tuple(x.shape)}{'' if x.dtype == dtype else f' as {x.dtype}, not {dtype}'}."
-                )
-            return method(self, x, *args, **kwargs)
+    def check(method, arguments: dict) -> None:
+        model, x = arguments["self"], arguments[name]
+        wanted = shape(model)
+        dtype = next((parameter.dtype for parameter in model.parameters()), x.dtype)
+        if tuple(x.shape[1:]) != wanted or x.dtype != dtype:
+            raise InvalidInput(
+                f"{type(model).__name__} expects {kind} of shape (batch, {', '.join(map(str, wanted))}), "
+                f"but got {tuple(x.shape)}{'' if x.dtype == dtype else f' as {x.dtype}, not {dtype}'}."
+            )
+        if len(x) == 1 and model.training and any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules()):
+            raise InvalidInput(
+                f"{type(model).__name__} has BatchNorm, which trains on at least two {kind}, but got one; "
+                "give it more, or call eval() first."
+            )
 
-        return checked
-
-    return decorate
+    return checked_by(check)
 
 
-takes_images = _takes("images", lambda model: IMAGE)
-takes_codes = _takes("codes", lambda model: (model.latent_dim,))
+takes_images = _takes("x", "images", lambda model: IMAGE)
+takes_codes = _takes("z", "codes", lambda model: (model.latent_dim,))
 
 
 class Autoencoder(nn.Module):
@@ -131,7 +132,7 @@ class CVAE(VAE):
     """A VAE whose encoder and decoder are also told the label, as ten numbers of which one is 1 (Sohn et al. 2015).
 
     The encoder is ``body``, then ``head`` on its features and the label; the decoder works on ``cat(z, one_hot)``.
-    Raises ``ValueError`` without labels, or for one that is no digit.
+    Raises ``InvalidInput`` without labels, or for one that is no digit.
     """
 
     def __init__(self, body: nn.Module, head: nn.Module, decoder: nn.Module, latent_dim: int):
@@ -149,9 +150,14 @@ class CVAE(VAE):
 def one_hot(label: Tensor | None, count: int) -> Tensor:
     """Labels (count,) → (count, 10) with a 1 at each label; a sentence for what is no label."""
     if label is None:
-        raise ValueError("this model is conditional: give it a label, an int64 tensor with one digit for each image.")
-    if label.shape != (count,) or label.dtype != torch.int64 or (count and not 0 <= label.min() <= label.max() <= 9):
-        raise ValueError(f"expected {count} labels 0–9 as int64, but got {label.dtype} of shape {tuple(label.shape)}.")
+        raise InvalidInput("this model is conditional: give it a label, an int64 tensor with one digit for each image.")
+    known = label.dtype == torch.int64 and label.shape == (count,)
+    if known and count and cheap_to_read(label):  # on a GPU one_hot itself stops at a label out of range
+        known = bool(0 <= label.min() <= label.max() <= 9)
+    if not known:
+        raise InvalidInput(
+            f"expected {count} labels 0–9 as int64, but got {label.dtype} of shape {tuple(label.shape)}."
+        )
     return nn.functional.one_hot(label, 10).float()
 
 

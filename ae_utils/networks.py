@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.arguments import SIZE, expects
+from ae_utils.errors import InvalidInput
 
 IMAGE = (1, 28, 28)
 PIXELS = 28 * 28
@@ -41,10 +42,10 @@ class Shift(nn.Module):
 def dense(widths: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> list[nn.Module]:
     """Linear layers between ``widths`` with an activation between (not after) them.
 
-    Raises ``ValueError`` for fewer than two widths, or one below 1.
+    Raises ``InvalidInput`` for fewer than two widths, or one below 1.
     """
     if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(f"dense expects two or more widths of at least 1, but got {tuple(widths)}.")
+        raise InvalidInput(f"dense expects two or more widths of at least 1, but got {tuple(widths)}.")
     layers = []
     for width_in, width_out in pairwise(widths):
         layers += [nn.Linear(width_in, width_out), activation()]

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ae_utils.data.images import Batches
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.images import mse, reconstruct
 from ae_utils.networks import conv_decoder, conv_encoder, normalized
 from ae_utils.plots import differences, feature_maps, filters
@@ -77,7 +78,7 @@ def test_the_code_is_64_numbers(name, test):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(2, 1, 27, 27), (2, 3, 28, 28), (1, 28, 28), (28, 28)], ids=str)
 def test_other_images_get_a_sentence(name, shape):
-    with pytest.raises(ValueError, match=r"expects images of shape \(batch, 1, 28, 28\), but got") as refused:
+    with pytest.raises(InvalidInput, match=r"expects images of shape \(batch, 1, 28, 28\), but got") as refused:
         RECIPES[name].build()(torch.zeros(shape))
     assert str(shape) in str(refused.value)
 

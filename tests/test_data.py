@@ -12,6 +12,7 @@ from ae_utils.data import mnist as bundled
 from ae_utils.data.images import Batches, Images
 from ae_utils.data.mnist import data_folder, mnist, unpacked
 from ae_utils.data.table import from_csv, to_csv
+from ae_utils.errors import InvalidInput
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_torchvision_reads_the_unpacked_folder_itself(packed):
 
 
 def test_unknown_split_gets_a_sentence():
-    with pytest.raises(ValueError, match="'train' or 'test', but got 'valid'"):
+    with pytest.raises(InvalidInput, match="'train' or 'test', but got 'valid'"):
         mnist("valid")
 
 
@@ -51,7 +52,7 @@ def test_damaged_file_is_named(packed):
     damaged = bytearray(file.read_bytes())
     damaged[1000] ^= 1
     file.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz is damaged"):
+    with pytest.raises(InvalidInput, match=r"t10k-images-idx3-ubyte\.gz is damaged"):
         mnist("test", packed)
     assert not list(packed.rglob("*ubyte"))[2:], "nothing half-written may stay"
 
@@ -139,7 +140,7 @@ def change(row, column, value):
 def test_bad_csv_gets_a_sentence(table, fault, sentence, tmp_path):
     path = tmp_path / "bad.csv"
     fault(table).to_csv(path, index=False)
-    with pytest.raises(ValueError, match=sentence) as error:
+    with pytest.raises(InvalidInput, match=sentence) as error:
         from_csv(path)
     assert str(path) in str(error.value)
 
@@ -149,12 +150,12 @@ def test_cut_off_empty_and_missing_csv(table, tmp_path):
     table.to_csv(path, index=False)
     whole = path.read_text()
     path.write_text(whole[: len(whole) - 700])
-    with pytest.raises(ValueError, match=r"row 5: pixel\d+ is missing \(is the file cut off\?\)"):
+    with pytest.raises(InvalidInput, match=r"row 5: pixel\d+ is missing \(is the file cut off\?\)"):
         from_csv(path)
     path.write_text("")
-    with pytest.raises(ValueError, match="is empty"):
+    with pytest.raises(InvalidInput, match="is empty"):
         from_csv(path)
-    with pytest.raises(ValueError, match="does not exist"):
+    with pytest.raises(InvalidInput, match="does not exist"):
         from_csv(tmp_path / "none.csv")
 
 
@@ -199,12 +200,12 @@ def test_signed_images_lie_between_minus_one_and_one(test):
     ],
 )
 def test_images_are_checked_where_they_come_in(x, label, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         Images(x, x, label)
 
 
 def test_empty_splits_and_batches_get_a_sentence(test):
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(InvalidInput, match="at least one image"):
         Batches(test[:0], 64)
-    with pytest.raises(ValueError, match="at least 1, but got 0"):
+    with pytest.raises(InvalidInput, match="at least 1, but got 0"):
         Batches(test, 0)

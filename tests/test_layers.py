@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ae_utils"
 FLOORS = (
+    {"errors"},
     {"files", "arguments", "seeds"},
     {"data", "networks", "losses", "training", "checkpoint", "embedding", "plots"},
     {"models", "metrics", "widgets", "adversarial", "helped", "parallel"},

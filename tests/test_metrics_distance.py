@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.distance import FrechetDistance, features
 from ae_utils.models import Judgement
 from ae_utils.recipes.trained import trained
@@ -74,9 +75,9 @@ def test_a_feature_that_never_moves_is_left_out():
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(ValueError, match="more than 3 real images, but got 3"):
+    with pytest.raises(InvalidInput, match="more than 3 real images, but got 3"):
         FrechetDistance(Looks(), pictures(numbers(3, 1)))
-    with pytest.raises(ValueError, match="at least 2 images, but got 1"):
+    with pytest.raises(InvalidInput, match="at least 2 images, but got 1"):
         FrechetDistance(Looks(), pictures(numbers(9, 1)))(pictures(numbers(1, 1)))
 
 

@@ -8,6 +8,7 @@ import torch
 from skimage import metrics as oracle
 
 from ae_utils.data.mnist import mnist
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.images import mse, psnr, reconstruct, reconstruction_quality, ssim
 from ae_utils.models import Autoencoder
 from ae_utils.networks import conv_decoder, conv_encoder
@@ -61,7 +62,7 @@ def test_ssim_of_ten_thousand_images_takes_seconds():
     ids=["counts", "sizes", "channels"],
 )
 def test_shapes_that_do_not_fit_are_named(metric, one, other):
-    with pytest.raises(ValueError, match="expect two tensors of the same shape") as refused:
+    with pytest.raises(InvalidInput, match="expect two tensors of the same shape") as refused:
         metric(torch.zeros(one), torch.zeros(other))
     assert str(one) in str(refused.value) and str(other) in str(refused.value)
 

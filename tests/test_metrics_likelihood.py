@@ -8,6 +8,7 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 from ae_utils.data.images import Images
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
 from ae_utils.models import VAE
 from ae_utils.recipes.variational import dense_vae
@@ -95,7 +96,7 @@ def test_the_estimate_rises_with_samples(test):
 
 
 def test_too_few_samples_are_refused(linear, pictures):
-    with pytest.raises(ValueError, match="at least 1, but got 0"):
+    with pytest.raises(InvalidInput, match="at least 1, but got 0"):
         log_likelihood(linear[0], pictures, samples=0)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ae_utils.data.noise import corrupted, either, gaussian, masking, salt_and_pepper
+from ae_utils.errors import InvalidInput
 
 GREY = torch.full((200, 1, 28, 28), 0.5)
 ALL = (gaussian, salt_and_pepper, masking, partial(either, corruptions=(gaussian, masking)))
@@ -83,5 +84,5 @@ def test_a_corrupted_split_keeps_its_targets_and_its_noise(test):
     ],
 )
 def test_bad_options_get_a_sentence(corrupt, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         corrupt(GREY)

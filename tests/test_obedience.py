@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.obedience import (
     all_digits,
     classifier,
@@ -92,9 +93,9 @@ def test_the_same_code_and_the_same_label_is_a_reconstruction(test):
 
 
 def test_too_few_pictures_get_a_sentence(train):
-    with pytest.raises(ValueError, match="at least 2 pictures"):
+    with pytest.raises(InvalidInput, match="at least 2 pictures"):
         variety(train.x[:1], train.label[:1])
-    with pytest.raises(ValueError, match="at least 50 real images"):
+    with pytest.raises(InvalidInput, match="at least 50 real images"):
         neighbours(train[:20])
 
 

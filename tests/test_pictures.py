@@ -7,6 +7,7 @@ from PIL import Image
 
 from ae_utils.__main__ import main
 from ae_utils.data.pictures import read_picture
+from ae_utils.errors import InvalidInput
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_what_cannot_be_read_gets_one_sentence(tmp_path, seven):
     for name, what in {
         "nowhere.png": "does not exist", "text.png": "neither PNG nor JPEG", "cut.png": "damaged", "blank.png": "blank",
     }.items():  # fmt: skip
-        with pytest.raises(ValueError, match=rf"{name} .*{what}"):
+        with pytest.raises(InvalidInput, match=rf"{name} .*{what}"):
             read_picture(tmp_path / name)
 
 

@@ -1,4 +1,4 @@
-"""Whatever arguments the public functions get: the right result, or a ``ValueError`` that says what was wrong.
+"""Whatever arguments the public functions get: the right result, or an ``InvalidInput`` that says what was wrong.
 
 Few examples, always the same ones; ``make stress`` draws thousands of new ones.
 """
@@ -18,6 +18,7 @@ from ae_utils.data import noise
 from ae_utils.data.altered import ALTERATIONS, altered
 from ae_utils.data.images import Batch, Batches, Images
 from ae_utils.data.table import from_csv, to_csv
+from ae_utils.errors import InvalidInput
 from ae_utils.losses import regularized, variational
 from ae_utils.losses.classification import cross_entropy
 from ae_utils.metrics import codes, generation, images, likelihood
@@ -69,7 +70,7 @@ def tried(call, *arguments, **options):
     """The result, or None where a sentence came instead; any other error is one."""
     try:
         return call(*arguments, **options)
-    except ValueError as error:
+    except InvalidInput as error:
         assert len(str(error)) > 20, "a sentence"
         return None
 

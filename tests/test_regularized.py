@@ -9,6 +9,7 @@ from torch.distributions import Bernoulli, kl_divergence
 
 from ae_utils.data.images import Batch, Batches
 from ae_utils.data.noise import gaussian
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.regularized import (
     contractive,
     contractive_sampled,
@@ -80,13 +81,13 @@ def test_kl_is_never_negative_and_0_at_its_target(rho):
 
 @pytest.mark.parametrize("activation", [torch.tensor([0.2, 1.2]), torch.tensor([-0.1]), torch.tensor([float("nan")])])
 def test_kl_refuses_what_is_no_share(activation):
-    with pytest.raises(ValueError, match=r"activations in \[0, 1\] \(end the encoder in a Sigmoid\)"):
+    with pytest.raises(InvalidInput, match=r"activations in \[0, 1\] \(end the encoder in a Sigmoid\)"):
         kl_to_target(activation, 0.05)
 
 
 @pytest.mark.parametrize("rho", [0, 1, 1.5])
 def test_kl_refuses_a_target_that_is_no_share(rho):
-    with pytest.raises(ValueError, match="rho between 0 and 1"):
+    with pytest.raises(InvalidInput, match=r"rho in \[1e-06, 0.999999\]"):
         kl_to_target(torch.tensor([0.5]), rho)
 
 
@@ -121,12 +122,12 @@ def test_both_contractive_gradients_agree_on_average(test):
 
 
 def test_contractive_refuses_another_encoder(test):
-    with pytest.raises(ValueError, match="one Linear layer with a weight of shape"):
+    with pytest.raises(InvalidInput, match="one Linear layer with a weight of shape"):
         contractive(model(widths=(30, 5)), batch(test), 0.0, weight=1.0)
 
 
 def test_contractive_refuses_codes_of_no_sigmoid(test):
-    with pytest.raises(ValueError, match="end the encoder in a Sigmoid"):
+    with pytest.raises(InvalidInput, match="end the encoder in a Sigmoid"):
         contractive(model(nn.Identity), batch(test), 0.0, weight=1.0)
 
 

@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from ae_utils import checkpoint
 from ae_utils.data.images import Batch, Batches
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.classification import cross_entropy
 from ae_utils.losses.variational import (
     bernoulli,
@@ -146,9 +147,9 @@ def test_objectives_train(objective, model, train):
 
 
 def test_a_vae_says_what_it_expects(model):
-    with pytest.raises(ValueError, match=r"images of shape .* got \(2, 784\)"):
+    with pytest.raises(InvalidInput, match=r"images of shape .* got \(2, 784\)"):
         model(torch.zeros(2, 784))
-    with pytest.raises(ValueError, match=r"codes of shape \(batch, 5\), but got \(2, 4\)"):
+    with pytest.raises(InvalidInput, match=r"codes of shape \(batch, 5\), but got \(2, 4\)"):
         model.decode(torch.zeros(2, 4))
 
 

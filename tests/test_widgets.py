@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from ae_utils.errors import InvalidInput
 from ae_utils.models import CVAE, Autoencoder
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import History, Moment
@@ -49,13 +50,13 @@ def explorer():
     ],
 )
 def test_arguments_that_do_not_fit_get_a_sentence(arguments, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(InvalidInput, match=words):
         LatentExplorer(decoder(), **arguments)
 
 
 @pytest.mark.parametrize("wrong", [nn.Linear(2, 784), lambda z: None, lambda z: torch.zeros(len(z), 3, 28, 28)])
 def test_a_decoder_must_give_images(wrong):
-    with pytest.raises(ValueError, match="must give images"):
+    with pytest.raises(InvalidInput, match="must give images"):
         LatentExplorer(wrong, 2)
 
 
@@ -67,7 +68,7 @@ def test_the_code_is_read_set_and_observed(explorer):
     explorer.z = [0, 1]
     assert seen == [(1.0, -2.0), (0.0, 1.0)]
     for wrong in ([1.0], [1.0, math.inf], [1.0, 2.0, 3.0]):
-        with pytest.raises(ValueError, match="z must be 2 finite numbers"):
+        with pytest.raises(InvalidInput, match="z must be 2 finite numbers"):
             explorer.z = wrong
     assert explorer.z == (0.0, 1.0)
 
@@ -76,7 +77,7 @@ def test_labels_choose_the_class():
     explorer = LatentExplorer(decoder(2 + 10), 2, label_choices=[3, 8])
     assert explorer.label == 3 and explorer.reason is None
     assert not torch.equal(explorer.picture(label=8), explorer.picture())
-    with pytest.raises(ValueError, match="label must be one of"):
+    with pytest.raises(InvalidInput, match="label must be one of"):
         explorer.label = 4
 
 
@@ -159,7 +160,7 @@ def test_the_page_is_one_file_that_fetches_nothing(tmp_path):
 
 
 def test_a_page_that_cannot_be_gets_a_sentence(tmp_path):
-    with pytest.raises(ValueError, match="cannot run in a page: GELU is not a layer"):
+    with pytest.raises(InvalidInput, match="cannot run in a page: GELU is not a layer"):
         write_page(tmp_path / "page.html", decoder(2, nn.GELU()), 2)
     with pytest.raises(OSError, match="cannot be written"):
         write_page(tmp_path, decoder(), 2)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ae_utils.data.images import Images
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 
 # file, SHA-256 of the .gz, bytes once unpacked
@@ -28,11 +29,11 @@ SPLITS = ("train", "test")
 def mnist(split: str, root: str | Path | None = None) -> Images:
     """MNIST's 60,000 ``"train"`` or 10,000 ``"test"`` images, pixels in [0, 1].
 
-    ``root`` is the folder with the .gz files; without it ``data_folder()`` finds one. Raises ``ValueError`` for
+    ``root`` is the folder with the .gz files; without it ``data_folder()`` finds one. Raises ``InvalidInput`` for
     another split or a damaged file (named), ``OSError`` when a file is missing and cannot be downloaded.
     """
     if split not in SPLITS:
-        raise ValueError(f"mnist expects split 'train' or 'test', but got {split!r}.")
+        raise InvalidInput(f"mnist expects split 'train' or 'test', but got {split!r}.")
     dataset = _read(unpacked(Path(root) if root else data_folder()), train=split == "train")
     x = dataset.data.unsqueeze(1).to(torch.float32).div_(255)  # (n, 1, 28, 28)
     return Images(x, x, dataset.targets.to(torch.int64))
@@ -78,7 +79,9 @@ def _intact(plain: Path, packed: Path, size: int) -> bool:
 def _contents(packed: Path, checksum: str) -> bytes:
     compressed = packed.read_bytes()
     if hashlib.sha256(compressed).hexdigest() != checksum:
-        raise ValueError(f"{packed} is damaged (its SHA-256 is not MNIST's); restore it, or delete it to download it.")
+        raise InvalidInput(
+            f"{packed} is damaged (its SHA-256 is not MNIST's); restore it, or delete it to download it."
+        )
     return gzip.decompress(compressed)
 
 

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ae_utils.arguments import WEIGHT, expects
 from ae_utils.data.images import Images
+from ae_utils.errors import InvalidInput
 
 
 @expects(noise_std=WEIGHT)
 def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
     """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1].
 
-    Raises ``ValueError`` for a negative ``noise_std``.
+    Raises ``InvalidInput`` for a negative ``noise_std``.
     """
     return (x + noise_std * torch.randn_like(x)).clamp_(0, 1)
 
@@ -25,7 +26,7 @@ def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
 def salt_and_pepper(x: Tensor, *, share: float = 0.2) -> Tensor:
     """Set a ``share`` of the pixels to black or white, with even odds.
 
-    Raises ``ValueError`` for a share outside [0, 1].
+    Raises ``InvalidInput`` for a share outside [0, 1].
     """
     u = torch.rand_like(x)
     black, white = u < _share(share) / 2, u >= 1 - share / 2
@@ -35,7 +36,7 @@ def salt_and_pepper(x: Tensor, *, share: float = 0.2) -> Tensor:
 def masking(x: Tensor, *, share: float = 0.5) -> Tensor:
     """Set a ``share`` of the pixels to black (Vincent et al. 2008).
 
-    Raises ``ValueError`` for a share outside [0, 1].
+    Raises ``InvalidInput`` for a share outside [0, 1].
     """
     return x.masked_fill(torch.rand_like(x) < _share(share), 0.0)
 
@@ -43,10 +44,10 @@ def masking(x: Tensor, *, share: float = 0.5) -> Tensor:
 def either(x: Tensor, *, corruptions: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
     """Corrupt every image by one of ``corruptions``, drawn with even odds.
 
-    Raises ``ValueError`` without any.
+    Raises ``InvalidInput`` without any.
     """
     if not corruptions:
-        raise ValueError("either expects at least one corruption, but got none.")
+        raise InvalidInput("either expects at least one corruption, but got none.")
     choice = torch.randint(len(corruptions), (len(x), 1, 1, 1), device=x.device)
     noisy = torch.stack([corrupt(x) for corrupt in corruptions])
     return noisy.take_along_dim(choice[None], 0)[0]
@@ -61,5 +62,5 @@ def corrupted(images: Images, corrupt: Callable[[Tensor], Tensor], *, seed: int 
 
 def _share(share: float) -> float:
     if not 0 <= share <= 1:
-        raise ValueError(f"expected a share of the pixels in [0, 1], but got {share}.")
+        raise InvalidInput(f"expected a share of the pixels in [0, 1], but got {share}.")
     return share

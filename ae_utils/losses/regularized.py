@@ -4,28 +4,27 @@ Terms are sums over pixels or over the numbers of the code; the mean over the ba
 ``loss = reconstruction + weight * penalty``, with the penalty reported unweighted.
 """
 
-import functools
-
 import torch
 from torch import Tensor, nn
 
-from ae_utils.arguments import WEIGHT, expects, same_shape
+from ae_utils.arguments import WEIGHT, cheap_to_read, checked_by, expects, same_shape
+from ae_utils.errors import InvalidInput
+
+BETWEEN = (1e-6, 0.999999)  # 0 and 1: activations that a unit can be asked for
 
 
-def takes_activations(term):
+@checked_by
+def takes_activations(term, arguments: dict) -> None:
     """Refuse activations, the first argument, outside [0, 1] with a sentence that says where they run."""
-
-    @functools.wraps(term)
-    def checked(activation: Tensor, *args, **kwargs):
-        low, high = activation.detach().aminmax()
-        if not (low >= 0 and high <= 1):
-            raise ValueError(
-                f"{term.__name__} expects activations in [0, 1] (end the encoder in a Sigmoid), "
-                f"but they run from {low:.3g} to {high:.3g}."
-            )
-        return term(activation, *args, **kwargs)
-
-    return checked
+    activation = next(iter(arguments.values())).detach()
+    if not cheap_to_read(activation):
+        return
+    low, high = activation.aminmax()
+    if not (low >= 0 and high <= 1):
+        raise InvalidInput(
+            f"{term.__name__} expects activations in [0, 1] (end the encoder in a Sigmoid), "
+            f"but they run from {low:.3g} to {high:.3g}."
+        )
 
 
 @same_shape
@@ -56,7 +55,7 @@ def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tens
     return {"loss": reconstruction + weight * l1, "reconstruction": reconstruction, "l1": l1}
 
 
-@expects(weight=WEIGHT, rho=(1e-6, 0.999999))
+@expects(weight=WEIGHT, rho=BETWEEN)
 def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05) -> dict[str, Tensor]:
     """``reconstruction + weight * kl``; ``kl`` asks every unit to be on in a share ``rho`` of the batch. Ng 2011.
 
@@ -68,12 +67,13 @@ def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05
     return {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
 
 
+@expects(rho=BETWEEN)
 @takes_activations
 def kl_to_target(activation: Tensor, rho: float) -> Tensor:
     """KL(Bernoulli(rho) ‖ Bernoulli(activation)) of each unit's mean activation, in nats: (units,) → (units,).
 
     Finite at activations 0 and 1, where the formula is not, and never negative.
-    Raises ``ValueError`` for activations outside [0, 1], where it has no meaning, and for rho outside (0, 1).
+    Raises ``InvalidInput`` for activations outside [0, 1], where it has no meaning, and for rho outside (0, 1).
     """
     if not 0 < rho < 1:
         raise ValueError(f"kl_to_target expects rho between 0 and 1, but got {rho}.")
@@ -87,14 +87,14 @@ def contractive(model, batch, progress: float, *, weight: float) -> dict[str, Te
     """``reconstruction + weight * jacobian``, for an encoder of one Linear layer and a Sigmoid. Rifai et al. 2011.
 
     ``jacobian`` is the squared Frobenius norm of dz/dx, in closed form.
-    Raises ``ValueError`` when the model's first Linear layer does not lead from the pixels to the code.
+    Raises ``InvalidInput`` when the model's first Linear layer does not lead from the pixels to the code.
     """
     answer = model(batch.x, batch.label)
     reconstruction = squared_error(answer.x_hat, batch.target).mean()
     first = next((layer for layer in model.modules() if isinstance(layer, nn.Linear)), None)
     shape = (answer.z.shape[1], batch.x[0].numel())
     if first is None or tuple(first.weight.shape) != shape:
-        raise ValueError(
+        raise InvalidInput(
             f"contractive expects an encoder of one Linear layer with a weight of shape {shape}, but got {first}; "
             "contractive_sampled takes any encoder."
         )
@@ -106,7 +106,7 @@ def contractive(model, batch, progress: float, *, weight: float) -> dict[str, Te
 def squared_jacobian(z: Tensor, weight: Tensor) -> Tensor:
     """Squared Frobenius norm of dz/dx for z = sigmoid(weight · x + bias): (n, units), (units, pixels) → (n,).
 
-    Raises ``ValueError`` for codes outside [0, 1], which no Sigmoid gives.
+    Raises ``InvalidInput`` for codes outside [0, 1], which no Sigmoid gives.
     """
     slope = z * (1 - z)  # the sigmoid's derivative, written with its value
     return slope.square() @ weight.square().sum(1)

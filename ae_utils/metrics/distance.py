@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
+
 
 @torch.no_grad()
 def features(judge, images: Tensor, *, batch_size: int = 1000) -> Tensor:
@@ -19,22 +21,22 @@ class FrechetDistance:
     unit; 0 for the real images themselves, at least ``feature_dim`` for one picture repeated. Few pictures look
     farther away than many: compare sets of the same size, and put real test images beside them.
 
-    Raises ``ValueError`` unless there are more real images than features. Dowson and Landau 1982; Heusel et al. 2017.
+    Raises ``InvalidInput`` unless there are more real images than features. Dowson and Landau 1982; Heusel et al. 2017.
     """
 
     def __init__(self, judge, real: Tensor):
         self.judge, given = judge, features(judge, real)
         if len(given) <= given.shape[1]:
-            raise ValueError(f"FrechetDistance expects more than {given.shape[1]} real images, but got {len(given)}.")
+            raise InvalidInput(f"FrechetDistance expects more than {given.shape[1]} real images, but got {len(given)}.")
         self.mean = given.mean(0)
         variance, directions = torch.linalg.eigh(torch.cov(given.T))
         alive = variance > 1e-8 * variance.max()  # a direction in which no real image differs has no scale
         self.whiten = directions[:, alive] / variance[alive].sqrt()
 
     def __call__(self, images: Tensor) -> float:
-        """The distance of images (n, 1, 28, 28) in [0, 1]; raises ``ValueError`` for fewer than two."""
+        """The distance of images (n, 1, 28, 28) in [0, 1]; raises ``InvalidInput`` for fewer than two."""
         if len(images) < 2:
-            raise ValueError(f"FrechetDistance expects at least 2 images, but got {len(images)}.")
+            raise InvalidInput(f"FrechetDistance expects at least 2 images, but got {len(images)}.")
         white = (features(self.judge, images) - self.mean) @ self.whiten
         spread = torch.linalg.eigvalsh(torch.cov(white.T)).clamp(min=0).sqrt()
         return float(white.mean(0).square().sum() + (spread - 1).square().sum())

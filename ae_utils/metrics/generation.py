@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
+
 
 @torch.no_grad()
 def judged(judge, images: Tensor, *, batch_size: int = 1000) -> Tensor:
@@ -36,7 +38,9 @@ def label_shares(probabilities: Tensor) -> Tensor:
 
 def _some(probabilities: Tensor) -> Tensor:
     if probabilities.ndim != 2 or probabilities.shape[1] != 10 or not len(probabilities):
-        raise ValueError(f"expected probabilities (n, 10) of at least one image, but got {tuple(probabilities.shape)}.")
+        raise InvalidInput(
+            f"expected probabilities (n, 10) of at least one image, but got {tuple(probabilities.shape)}."
+        )
     return probabilities
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ae_utils.data.images import Batches, Images
+from ae_utils.errors import InvalidInput
 
 
 def mse(x_hat: Tensor, target: Tensor) -> Tensor:
@@ -50,7 +51,7 @@ def reconstruction_quality(model, images: Images) -> dict[str, float]:
 
 def _same_shape(x_hat: Tensor, target: Tensor) -> Tensor:
     if x_hat.shape != target.shape or x_hat.ndim != 4:
-        raise ValueError(
+        raise InvalidInput(
             "image metrics expect two tensors of the same shape (n, 1, height, width), "
             f"but got {tuple(x_hat.shape)} and {tuple(target.shape)}."
         )

@@ -40,7 +40,7 @@ def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bern
     """An estimate of log p(x) of each image in nats, from ``samples`` codes drawn from q(z|x) → (n,).
 
     log of the mean of p(x|z) p(z) / q(z|x), in chunks and by log-sum-exp. In expectation a lower bound that rises with
-    ``samples``. Raises ``ValueError`` for ``samples`` below 1. Burda, Grosse, Salakhutdinov 2016.
+    ``samples``. Raises ``InvalidInput`` for ``samples`` below 1. Burda, Grosse, Salakhutdinov 2016.
     """
     model.eval()
     return torch.cat([_estimates(model, batch, samples, likelihood) for batch in Batches(images, 100)])

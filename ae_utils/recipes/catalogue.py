@@ -2,6 +2,7 @@
 
 import difflib
 
+from ae_utils.errors import InvalidInput
 from ae_utils.recipes import adversarial, altered, conditional, convolutional, linear, regularized, variational
 from ae_utils.recipes.recipe import Recipe
 
@@ -10,9 +11,9 @@ RECIPES = {recipe.name: recipe for lesson in LESSONS for recipe in lesson.RECIPE
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name; raises ``ValueError`` with the nearest names for an unknown one."""
+    """The recipe of that name; raises ``InvalidInput`` with the nearest names for an unknown one."""
     if name in RECIPES:
         return RECIPES[name]
     near = difflib.get_close_matches(name, RECIPES, n=2)
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m ae_utils list` shows the names."
-    raise ValueError(f"there is no recipe {name!r}; {hint}")
+    raise InvalidInput(f"there is no recipe {name!r}; {hint}")

@@ -9,6 +9,7 @@ import traitlets
 from torch import Tensor
 
 from ae_utils import plots
+from ae_utils.errors import InvalidInput
 from ae_utils.widgets.png import png
 from ae_utils.widgets.program import Unsupported
 from ae_utils.widgets.scene import Scene
@@ -48,7 +49,7 @@ class LatentExplorer(anywidget.AnyWidget):
         coloured by ``labels`` (n,); without codes a slider runs over ±``spread``. With ``label_choices``, such as
         ``range(10)``, the decoder also takes a label, and buttons choose it.
 
-        Raises ``ValueError`` for arguments that do not fit together, and for a decoder that does not give images
+        Raises ``InvalidInput`` for arguments that do not fit together, and for a decoder that does not give images
         (batch, 1, height, width).
         """
         scene = Scene(decoder, latent_dim, codes, labels, tuple(label_choices or ()), spread)
@@ -66,14 +67,14 @@ class LatentExplorer(anywidget.AnyWidget):
         z = tuple(float(number) for number in proposal["value"])
         latent_dim = self._room.latent_dim
         if len(z) != latent_dim or not all(abs(number) < float("inf") for number in z):
-            raise ValueError(f"z must be {latent_dim} finite numbers, but got {z}.")
+            raise InvalidInput(f"z must be {latent_dim} finite numbers, but got {z}.")
         return z
 
     @traitlets.validate("label")
     def _choice(self, proposal) -> int | None:
         label, choices = proposal["value"], self._room.choices
         if label not in (choices or (None,)):
-            raise ValueError(f"label must be one of {choices}, but got {label}.")
+            raise InvalidInput(f"label must be one of {choices}, but got {label}.")
         return label
 
     def picture(self, z: Sequence[float] | None = None, label: int | None = None) -> Tensor:

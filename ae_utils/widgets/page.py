@@ -9,6 +9,7 @@ from string import Template
 
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 from ae_utils.widgets.explorer import SCRIPT, STATIC, STYLE
 from ae_utils.widgets.program import Unsupported
@@ -28,7 +29,7 @@ def write_page(
 ) -> Path:
     """Write the explorer of a decoder as one html file and return its path; the arguments are ``LatentExplorer``'s.
 
-    The file is written beside its place and then renamed, so that no half of it is ever seen. Raises ``ValueError``
+    The file is written beside its place and then renamed, so that no half of it is ever seen. Raises ``InvalidInput``
     for arguments that do not fit together and for a decoder that the page cannot run (with the reason), ``OSError``
     for a place that cannot be written.
     """
@@ -36,7 +37,7 @@ def write_page(
     try:
         drawn = {**scene.drawn(), "program": scene.program()}
     except Unsupported as reason:
-        raise ValueError(f"This decoder cannot run in a page: {reason}.") from None
+        raise InvalidInput(f"This decoder cannot run in a page: {reason}.") from None
     page = Template((STATIC / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         style=STYLE,

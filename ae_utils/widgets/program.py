@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ae_utils.errors import InvalidInput
 from ae_utils.widgets.plain import PerLabel, ScaleShift, Sum, chain
 
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, so that codes not tried are safe too
 
 
-class Unsupported(ValueError):
+class Unsupported(InvalidInput):
     """The page cannot run this decoder; the message says why."""
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ae_utils.errors import InvalidInput
 from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.program import Unsupported, program
 
@@ -24,7 +25,7 @@ class Scene:
     takes labels (n,) – a module then takes cat(z, one_hot(label)). ``codes`` (n, latent_dim) give the sliders their
     ranges (the middle 99 % of each dimension) and the pad its map; without codes a slider runs over ±``spread``.
 
-    Raises ``ValueError`` with a sentence for arguments that do not fit together.
+    Raises ``InvalidInput`` with a sentence for arguments that do not fit together.
     """
 
     decoder: object
@@ -63,7 +64,7 @@ class Scene:
                 images = decoder(z, *labels)
         if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[:2] != (len(z), 1):
             gave = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-            raise ValueError(f"The decoder must give images ({len(z)}, 1, height, width), but gave {gave}.")
+            raise InvalidInput(f"The decoder must give images ({len(z)}, 1, height, width), but gave {gave}.")
         return images.float().cpu().clamp(0, 1)
 
     def program(self) -> dict:
@@ -112,20 +113,22 @@ class Scene:
         if self.codes is not None:
             self.codes = torch.as_tensor(self.codes).detach().float().cpu()
             if self.codes.ndim != 2 or not len(self.codes):
-                raise ValueError(f"codes must have the shape (n, latent_dim), but got {tuple(self.codes.shape)}.")
+                raise InvalidInput(f"codes must have the shape (n, latent_dim), but got {tuple(self.codes.shape)}.")
             if not self.codes.isfinite().all():
-                raise ValueError("codes must be finite numbers.")
+                raise InvalidInput("codes must be finite numbers.")
         if self.latent_dim is None:
             width = None if self.codes is None else self.codes.shape[1]
             self.latent_dim = getattr(self.decoder, "latent_dim", width)
         if not isinstance(self.latent_dim, int) or self.latent_dim < 1:
-            raise ValueError(f"latent_dim must be a whole number of at least 1, but got {self.latent_dim}.")
+            raise InvalidInput(f"latent_dim must be a whole number of at least 1, but got {self.latent_dim}.")
         if self.codes is not None and self.codes.shape[1] != self.latent_dim:
-            raise ValueError(f"codes must have {self.latent_dim} columns (latent_dim), but got {self.codes.shape[1]}.")
+            raise InvalidInput(
+                f"codes must have {self.latent_dim} columns (latent_dim), but got {self.codes.shape[1]}."
+            )
         if not 1e-6 <= self.spread < float("inf"):
-            raise ValueError(f"spread must be a number above 0 (1e-6 at least), but got {self.spread}.")
+            raise InvalidInput(f"spread must be a number above 0 (1e-6 at least), but got {self.spread}.")
         if not set(self.choices) <= set(range(CLASSES)):
-            raise ValueError(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
+            raise InvalidInput(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
         self._check_labels()
 
     def _check_labels(self) -> None:
@@ -134,11 +137,11 @@ class Scene:
         self.labels = torch.as_tensor(self.labels).detach().cpu()
         if self.codes is None or self.labels.shape != self.codes.shape[:1]:
             count = 0 if self.codes is None else len(self.codes)
-            raise ValueError(
+            raise InvalidInput(
                 f"labels must be one for each of {count} codes, but have the shape {tuple(self.labels.shape)}."
             )
         if self.labels.is_floating_point() or self.labels.min() < 0 or self.labels.max() >= CLASSES:
-            raise ValueError(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
+            raise InvalidInput(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
 
     def _find_ranges(self) -> None:
         if self.codes is None:

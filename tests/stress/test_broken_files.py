@@ -21,6 +21,7 @@ from ae_utils.data.altered import ALTERATIONS, altered
 from ae_utils.data.folders import paired, read_folders, write_folders
 from ae_utils.data.mnist import FILES, data_folder, mnist, unpacked
 from ae_utils.data.table import from_csv, to_csv
+from ae_utils.errors import InvalidInput
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.run import Run, load_model
 from ae_utils.recipes.trained import about, trained
@@ -100,7 +101,7 @@ def refused(action, path):
     """Whether ``action`` is refused; then with one sentence that names the file, or the folder it stands in."""
     try:
         action()
-    except (ValueError, OSError) as error:
+    except (InvalidInput, OSError) as error:
         sentence = str(error)
         assert "\n" not in sentence and str(path) in sentence, sentence
         assert len(sentence) < 600 + len(str(path)), sentence
