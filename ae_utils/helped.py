@@ -28,8 +28,8 @@ class HelpedStep(GradientStep):
         terms = super().train(batch, progress)
         self.helper_optimizer.param_groups[0]["lr"] = self.helper_rate * self.schedule(progress)
         self.helper.train()
-        real = slice(len(batch.label) // 2, None)
-        loss = F.cross_entropy(self.helper(self._noisy(batch.target[real])), batch.label[real])
+        half = _half(len(batch.label))
+        loss = F.cross_entropy(self.helper(self._noisy(batch.target[-half:])), batch.label[-half:])
         self.helper_optimizer.zero_grad()
         loss.backward()
         self.helper_optimizer.step()
@@ -37,7 +37,7 @@ class HelpedStep(GradientStep):
 
     def _helped(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The objective and ``told``; only half as many digits are drawn as are shown, which halves the cost."""
-        terms, label = self.given(model, batch, progress), batch.label[: -(-len(batch.label) // 2)]
+        terms, label = self.given(model, batch, progress), batch.label[: _half(len(batch.label))]
         z = torch.randn(len(label), model.latent_dim, device=batch.x.device)
         self.helper.eval().requires_grad_(False)
         told = F.cross_entropy(self.helper(self._noisy(model.to_image(model.logits(z, label)))), label)
@@ -62,3 +62,8 @@ class HelpedStep(GradientStep):
         super().load_state_dict(state)
         self.helper.load_state_dict(state["helper"])
         self.helper_optimizer.load_state_dict(state["helper_optimizer"])
+
+
+def _half(count: int) -> int:
+    """Half of ``count`` images, rounded up, but two where there are two: BatchNorm cannot train on one."""
+    return max(-(-count // 2), min(2, count))

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ae_utils.data.altered import ALTERATIONS, altered, occlusion, rotation, shift
 from ae_utils.data.folders import paired, pairs_recovered, read_folders, write_folders
+from ae_utils.errors import InvalidInput
 from ae_utils.models import one_hot
 from ae_utils.networks import Conditional, residual_down, residual_up
 from ae_utils.recipes.catalogue import RECIPES
@@ -49,7 +50,7 @@ def test_nothing_moves_by_nothing(test):
 
 def test_unknown_kinds_and_no_versions_get_a_sentence(test):
     for wrong in ({"versions": 0}, {"kinds": ("melting",)}):
-        with pytest.raises(ValueError, match="at least one version and kinds out of rotation"):
+        with pytest.raises(InvalidInput, match="at least one version and kinds out of rotation"):
             altered(test, **wrong)
 
 
@@ -119,12 +120,12 @@ def spoil_label(folder):
 )
 def test_bad_folders_get_a_sentence(folder, spoil, sentence):
     spoil(folder)
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         read_folders(folder)
 
 
 def test_foreign_truth_is_refused(folder):
-    with pytest.raises(ValueError, match="tells of 400 altered images, but the folder holds 3"):
+    with pytest.raises(InvalidInput, match="tells of 400 altered images, but the folder holds 3"):
         pairs_recovered(folder, torch.zeros(3, dtype=torch.int64))
 
 
@@ -155,10 +156,10 @@ def test_residual_models_decode_images(name, test):
 
 def test_the_conditional_model_insists_on_labels(test):
     model = RECIPES["altered-cvae"].build()
-    with pytest.raises(ValueError, match="give it a label"):
+    with pytest.raises(InvalidInput, match="give it a label"):
         model(test.x[:4])
     for wrong in (torch.tensor([3]), torch.tensor([0, 1, 2, 10]), torch.zeros(4)):
-        with pytest.raises(ValueError, match="expected 4 labels 0–9 as int64"):
+        with pytest.raises(InvalidInput, match="expected 4 labels 0–9 as int64"):
             model.decode(torch.zeros(4, model.latent_dim), wrong)
     assert one_hot(torch.tensor([2]), 1).tolist() == [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]]
 
@@ -172,3 +173,7 @@ def test_the_label_reaches_both_sides(test):
             torch.nn.init.normal_(layer.shift)
     z = torch.zeros(4, model.latent_dim)
     assert not torch.equal(model.decode(z, test.label[:4]), model.decode(z, other))
+
+
+def test_two_images_are_enough(test):
+    assert len(altered(test[:2], seed=1).images) == 2  # most alterations are drawn for none of them

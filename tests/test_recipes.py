@@ -5,11 +5,14 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
+from ae_utils.__main__ import main
 from ae_utils.data.images import Batches
 from ae_utils.data.mnist import mnist
+from ae_utils.errors import InvalidInput
+from ae_utils.recipes.altered import restoration_quality
 from ae_utils.recipes.catalogue import RECIPES, find
 from ae_utils.recipes.recipe import csv_images
-from ae_utils.training import evaluate, fit
+from ae_utils.training import adamw, evaluate, fit
 
 
 def widths(network):
@@ -65,13 +68,50 @@ def test_pca_ae_finds_the_subspace_of_pca():
 
 
 def test_unknown_recipe_gets_a_hint():
-    with pytest.raises(ValueError, match="did you mean linear-3d"):
+    with pytest.raises(InvalidInput, match="did you mean linear-3d"):
         find("linear3d")
 
 
-def test_images_keeps_the_first_ones():
+def test_images_keeps_so_many_and_a_sixth_to_test_on():
     train, test = RECIPES["vanilla"].images(count=600)
     assert (len(train), len(test)) == (600, 100)
-    assert torch.equal(train.x, mnist("train").x[:600])
-    with pytest.raises(ValueError, match="--images expects a number of at least 1"):
+    with pytest.raises(InvalidInput, match="--images expects a number of at least 1"):
         RECIPES["vanilla"].images(count=0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_with_adamw_says_what_decays(name):
+    options = getattr(RECIPES[name].optimizer, "keywords", {})
+    assert getattr(RECIPES[name].optimizer, "func", None) is not adamw or "weight_decay" in options
+
+
+@pytest.fixture
+def asked_for(monkeypatch, test):
+    """The splits that are altered, each from a few digits."""
+    splits = []
+
+    def few(split):
+        splits.append(split)
+        return test[:40]
+
+    monkeypatch.setattr("ae_utils.recipes.altered.mnist", few)
+    return splits
+
+
+def test_measuring_a_restorer_alters_the_test_images_alone(asked_for, test):
+    restoration_quality(RECIPES["altered-ae"].build(), test[:10])
+    assert asked_for == ["test"]
+
+
+def test_exploring_a_restorer_alters_the_test_images_alone(asked_for, tmp_path, monkeypatch):
+    recipe = RECIPES["altered-ae"]
+    monkeypatch.setattr("ae_utils.recipes.run.load_model", lambda folder: (recipe, recipe.build().eval()))
+    assert main(["explore", "somewhere", "--html", str(tmp_path / "page.html")]) == 0
+    assert asked_for == ["test"]
+
+
+@pytest.mark.parametrize("name", ["vanilla", "deep-3d", "altered-vae"])
+def test_a_recipes_own_test_is_the_one_it_trains_with(name, asked_for):
+    recipe = RECIPES[name]
+    own, test = recipe.own_test(), recipe.images()[1]
+    assert torch.equal(own.x, test.x) and torch.equal(own.label, test.label)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ae_utils.data.images import Images
 from ae_utils.data.noise import gaussian, salt_and_pepper
+from ae_utils.errors import InvalidInput
 
 
 def rotation(x: Tensor, degrees: float = 30) -> Tensor:
@@ -102,10 +103,10 @@ def altered(clean: Images, *, versions: int = 1, seed: int = 0, kinds: tuple[str
     """``versions`` altered copies of every clean image, each by one alteration drawn from ``kinds``.
 
     The copies of an image lie next to each other. 60,000 take a few seconds; the same seed gives the same set.
-    Raises ``ValueError`` for fewer than one version or an unknown kind.
+    Raises ``InvalidInput`` for fewer than one version or an unknown kind.
     """
     if not isinstance(versions, int) or versions < 1 or not kinds or set(kinds) - set(ALTERATIONS):
-        raise ValueError(f"altered expects at least one version and kinds out of {', '.join(ALTERATIONS)}.")
+        raise InvalidInput(f"altered expects at least one version and kinds out of {', '.join(ALTERATIONS)}.")
     source = torch.arange(len(clean)).repeat_interleave(versions)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -114,6 +115,8 @@ def altered(clean: Images, *, versions: int = 1, seed: int = 0, kinds: tuple[str
         x = torch.empty(len(source), *clean.x.shape[1:])
         for number in chosen.tolist():
             these = kind == number
+            if not these.any():  # of a few images: warping refuses none
+                continue
             x[these] = list(ALTERATIONS.values())[number](clean.x[source[these]])
     return Altered(Images(x.clamp_(0, 1), clean.x[source], clean.label[source]), source, kind)
 

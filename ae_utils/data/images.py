@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ae_utils.arguments import SIZE, expects
+from ae_utils.errors import InvalidInput
 from ae_utils.seeds import epoch_seed
 
 
@@ -26,7 +27,7 @@ class Images:
     ``x`` and ``target`` are float32 of shape (n, 1, h, w), ``label`` is int64 of shape (n,). Pixels lie in [0, 1],
     or in [-1, 1] after ``signed()``. For a plain autoencoder ``target`` is the very same tensor as ``x``.
 
-    Raises ``ValueError`` when a shape, a type or a pixel is not as described.
+    Raises ``InvalidInput`` when a shape, a type or a pixel is not as described.
     """
 
     x: Tensor
@@ -36,19 +37,19 @@ class Images:
     def __post_init__(self):
         for name, images in (("x", self.x), ("target", self.target)):
             if images.ndim != 4 or images.shape[1] != 1 or images.dtype != torch.float32:
-                raise ValueError(
+                raise InvalidInput(
                     f"Images expects {name} as float32 of shape (n, 1, height, width), "
                     f"but got {images.dtype} of shape {tuple(images.shape)}."
                 )
             if len(images) and not (images.min() >= -1 and images.max() <= 1):  # also true of NaN
-                raise ValueError(f"Images expects every pixel of {name} in [0, 1], or in [-1, 1] when signed.")
+                raise InvalidInput(f"Images expects every pixel of {name} in [0, 1], or in [-1, 1] when signed.")
         if self.x.shape != self.target.shape or self.label.shape != self.x.shape[:1]:
-            raise ValueError(
+            raise InvalidInput(
                 "Images expects one target and one label for each image, "
                 f"but got x {tuple(self.x.shape)}, target {tuple(self.target.shape)}, label {tuple(self.label.shape)}."
             )
         if self.label.dtype != torch.int64:
-            raise ValueError(f"Images expects labels as int64, but got {self.label.dtype}.")
+            raise InvalidInput(f"Images expects labels as int64, but got {self.label.dtype}.")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -82,13 +83,13 @@ class Batches:
     With ``shuffle`` the order is a function of ``(seed, epoch)`` alone, so a resumed training sees the batches an
     uninterrupted one would have seen. Everything is in memory already: no worker processes.
 
-    Raises ``ValueError`` for an empty split or a batch size below 1.
+    Raises ``InvalidInput`` for an empty split or a batch size below 1.
     """
 
     @expects(batch_size=SIZE)
     def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, seed: int = 0):
         if len(images) == 0:
-            raise ValueError("Batches needs at least one image, but the split is empty.")
+            raise InvalidInput("Batches needs at least one image, but the split is empty.")
         self.images, self.batch_size, self.shuffle, self.seed = images, batch_size, shuffle, seed
 
     def __len__(self) -> int:
@@ -116,7 +117,25 @@ class Batches:
 
 
 def unsigned(x: Tensor) -> Tensor:
-    """The same pixels; raises ``ValueError`` unless they lie in [0, 1]."""
+    """The same pixels; raises ``InvalidInput`` unless they lie in [0, 1]."""
     if len(x) and not (x.min() >= 0 and x.max() <= 1):
-        raise ValueError(f"expected pixels in [0, 1], but they run from {x.min():.3g} to {x.max():.3g}.")
+        raise InvalidInput(f"expected pixels in [0, 1], but they run from {x.min():.3g} to {x.max():.3g}.")
     return x
+
+
+def stratified(label: Tensor, count: int) -> Tensor:
+    """Which ``count`` of the images to take, so that every class keeps its share: indices (count,), rising.
+
+    Drawn at random, always the same for the same labels (n,); all of them where ``count`` exceeds n. A class of one
+    image is counted with the largest class; where there are fewer places than classes, chance alone decides.
+    """
+    from sklearn.model_selection import train_test_split
+
+    everything = torch.arange(len(label))
+    if count >= len(label):
+        return everything
+    sizes = label.bincount()
+    classes = torch.where(sizes[label] < 2, sizes.argmax(), label)
+    fits = min(count, len(label) - count) >= len(classes.unique())
+    taken, _ = train_test_split(everything, train_size=count, stratify=classes if fits else None, random_state=0)
+    return taken.sort().values

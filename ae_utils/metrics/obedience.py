@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ae_utils.data.images import Batches, Images
+from ae_utils.data.images import Images
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.generation import judged
 
 Judge = Callable[[Tensor], Tensor]
@@ -23,14 +24,14 @@ def classifier(judge) -> Judge:
 def neighbours(real: Images) -> Judge:
     """A judge that was never trained: the five nearest of ``real`` vote, in the space of 50 principal components.
 
-    Cover and Hart 1967. Raises ``ValueError`` for fewer than 50 real images.
+    Cover and Hart 1967. Raises ``InvalidInput`` for fewer than 50 real images.
     """
     from sklearn.decomposition import PCA
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
 
     if len(real) < FEATURES:
-        raise ValueError(f"neighbours expects at least {FEATURES} real images, but got {len(real)}.")
+        raise InvalidInput(f"neighbours expects at least {FEATURES} real images, but got {len(real)}.")
     voters = make_pipeline(PCA(FEATURES, random_state=0), KNeighborsClassifier(NEIGHBOURS, algorithm="brute"))
     voters.fit(real.x.flatten(1).numpy(), real.label.numpy())
     return lambda images: torch.from_numpy(voters.predict(images.flatten(1).numpy()))
@@ -66,18 +67,18 @@ def swapped(label: Tensor, *, seed: int = 0) -> Tensor:
 def redraw(model, images: Images, label: Tensor) -> Tensor:
     """The images' own codes, decoded with another ``label`` (n,): same hand, other digit → (n, 1, 28, 28)."""
     model.eval()
-    parts = zip(Batches(images.to(_device(model)), 1000), label.to(_device(model)).split(1000), strict=True)
-    return torch.cat([model.decode(model.encode(batch.x, batch.label), asked) for batch, asked in parts]).cpu()
+    parts = zip(*(part.to(_device(model)).split(1000) for part in (images.x, images.label, label)), strict=True)
+    return torch.cat([model.decode(model.encode(x, own), asked) for x, own, asked in parts]).cpu()
 
 
 def variety(images: Tensor, label: Tensor) -> float:
     """How much pictures of one digit differ: a pixel's standard deviation within a class, mean over pixels and classes.
 
-    0 when every seven is the same seven; about .156 for real digits. Raises ``ValueError`` for a class of one.
+    0 when every seven is the same seven; about .156 for real digits. Raises ``InvalidInput`` for a class of one.
     """
+    if _fewest(label) < 2:
+        raise InvalidInput("variety expects at least 2 pictures of every class.")
     classes = [images[label == digit] for digit in label.unique()]
-    if min(map(len, classes)) < 2:
-        raise ValueError("variety expects at least 2 pictures of every class.")
     return float(torch.stack([pictures.flatten(1).std(0).mean() for pictures in classes]).mean())
 
 
@@ -85,7 +86,7 @@ def obedience_report(model, judges: dict[str, Judge], images: Images, *, count: 
     """Obedience of ``count`` samples and of swapped labels by each judge, its accuracy on real ones, and varieties.
 
     Keys: ``sampled_NAME``, ``swapped_NAME``, ``real_NAME`` for each judge; ``sampled_variety``,
-    ``reconstructed_variety``, ``real_variety``.
+    ``reconstructed_variety``, ``real_variety``, each only where every class has two pictures.
     """
     asked, other = all_digits(count), swapped(images.label)
     pictures = {"sampled": (draw(model, asked), asked), "swapped": (redraw(model, images, other), other)}
@@ -94,7 +95,13 @@ def obedience_report(model, judges: dict[str, Judge], images: Images, *, count: 
         f"{kind}_{name}": obedience(judge, *shown) for kind, shown in pictures.items() for name, judge in judges.items()
     }
     pictures["reconstructed"] = (redraw(model, images, images.label), images.label)
-    return report | {f"{kind}_variety": variety(*pictures[kind]) for kind in ("sampled", "reconstructed", "real")}
+    shown = {kind: pictures[kind] for kind in ("sampled", "reconstructed", "real")}
+    return report | {f"{kind}_variety": variety(*both) for kind, both in shown.items() if _fewest(both[1]) >= 2}
+
+
+def _fewest(label: Tensor) -> int:
+    """How many pictures the rarest class has that is there."""
+    return int(label.unique(return_counts=True)[1].min())
 
 
 def _device(model) -> torch.device:

@@ -11,6 +11,7 @@ from ae_utils.data.altered import ALTERATIONS, Altered, altered
 from ae_utils.data.folders import paired
 from ae_utils.data.images import Batches, Images
 from ae_utils.data.mnist import mnist
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.variational import negative_elbo
 from ae_utils.metrics.images import psnr, reconstruct, ssim
 from ae_utils.metrics.obedience import obedience_report
@@ -23,9 +24,9 @@ from ae_utils.training import adamw, one_cycle
 MOST_PSNR = 50.0  # dB; an occlusion beside the digit changes nothing, and infinity has no mean
 
 
-def altered_mnist() -> tuple[Altered, Altered]:
-    """The course's own set: one altered version of each training image, and of each test image."""
-    return altered(mnist("train"), seed=1), altered(mnist("test"), seed=2)
+def altered_mnist(split: str) -> Altered:
+    """The course's own set: one altered version of each ``"train"`` or ``"test"`` image."""
+    return altered(mnist(split), seed={"train": 1, "test": 2}[split])
 
 
 def altered_images(data: Path | None) -> tuple[Images, Images]:
@@ -34,16 +35,20 @@ def altered_images(data: Path | None) -> tuple[Images, Images]:
     All versions of a clean image stand on the same side, so the test digits are new to the model.
     """
     if data is None:
-        train, test = altered_mnist()
-        return train.images, test.images
+        return altered_mnist("train").images, altered_test()
     yours, recovered = paired(data)
     print(f"{data}: {len(yours.source):,} altered images paired with clean ones by similarity")
     if recovered:
         print("  paired rightly:", ", ".join(f"{kind} {share:.1%}" for kind, share in recovered.items()))
     held_out = yours.source % 7 == 6
     if held_out.all() or not held_out.any():
-        raise ValueError(f"{data} has too few clean images to hold a seventh of them out; at least 7 are needed.")
+        raise InvalidInput(f"{data} has too few clean images to hold a seventh of them out; at least 7 are needed.")
     return yours.images[~held_out], yours.images[held_out]
+
+
+def altered_test() -> Images:
+    """The test images of the course's own set."""
+    return altered_mnist("test").images
 
 
 def residual_ae(latent_dim: int, width: int) -> Autoencoder:
@@ -71,7 +76,7 @@ def restoration_quality(model: nn.Module, test: Images) -> dict[str, float]:
 
     Over ``test``, and for each alteration over the course's own altered test images.
     """
-    report, own = _before_and_after(model, test), altered_mnist()[1]
+    report, own = _before_and_after(model, test), altered_mnist("test")
     for number, name in enumerate(ALTERATIONS):
         rows = _before_and_after(model, own.images[own.kind == number])
         report |= {f"{name}_{metric}": value for metric, value in rows.items()}
@@ -115,11 +120,12 @@ def code_sets(model: nn.Module, images: Images) -> dict[str, Tensor]:
 restoring = partial(
     Recipe,
     settings={"latent_dim": 32, "width": 16},
-    optimizer=partial(adamw, lr=4e-3),
+    optimizer=partial(adamw, lr=4e-3, weight_decay=0.0),
     schedule=one_cycle,
     batch_size=128,
     epochs=10,
     source=altered_images,
+    own_test=altered_test,
     evaluate=restoration_quality,
     pictures=(restorations,),
     embeddings=code_sets,

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ae_utils.data.images import Images
+from ae_utils.data.images import Images, stratified
 from ae_utils.data.mnist import mnist
 from ae_utils.data.table import from_csv, mnist_csv
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.reconstruction import mean_squared_error
 from ae_utils.metrics.images import reconstruction_quality
 from ae_utils.recipes.pictures import reconstructions
@@ -26,8 +27,13 @@ def gradient_step(recipe: "Recipe", model: nn.Module) -> GradientStep:
 
 
 def mnist_images(data: Path | None) -> tuple[Images, Images]:
-    """MNIST, or a CSV of yours whose last seventh is held out as the test."""
+    """MNIST, or a CSV of yours, of which a seventh of every class is held out as the test."""
     return (mnist("train"), mnist("test")) if data is None else _held_out(data)
+
+
+def mnist_test() -> Images:
+    """MNIST's test images."""
+    return mnist("test")
 
 
 def csv_images(data: Path | None) -> tuple[Images, Images]:
@@ -38,9 +44,15 @@ def csv_images(data: Path | None) -> tuple[Images, Images]:
 def _held_out(data: Path) -> tuple[Images, Images]:
     images = from_csv(data)
     if len(images) < 2:
-        raise ValueError(f"{data} has a single row; at least two are needed, one of them to test on.")
-    held_out = max(1, len(images) // 7)
-    return images[:-held_out], images[-held_out:]
+        raise InvalidInput(f"{data} has a single row; at least two are needed, one of them to test on.")
+    held_out = torch.zeros(len(images), dtype=torch.bool)
+    held_out[stratified(images.label, max(1, len(images) // 7))] = True
+    return images[~held_out], images[held_out]
+
+
+def few(images: Images, count: int) -> Images:
+    """``count`` of the images, the same ones each time, in which every class keeps its share."""
+    return images[stratified(images.label, count)]
 
 
 @dataclass(frozen=True)
@@ -49,9 +61,10 @@ class Recipe:
 
     ``system`` numbers the published system that the recipe stands for, 0 where it is the course's own. ``prepare``
     may fit what is not trained by gradients (a mean, say) to the training images. ``source(data)`` gives training and
-    test images, ``signed`` maps their pixels to [-1, 1]. ``evaluate(model, test)`` gives the numbers of
-    ``metrics.json``; each of ``pictures``, called as ``picture(model, test, title)``, a figure named after it;
-    ``embeddings(model, train)`` codes of the whole training set by name, for t-SNE pictures every 10 epochs.
+    test images, ``own_test()`` the test images alone where there are no other data, ``signed`` maps pixels to [-1, 1].
+    ``evaluate(model, test)`` gives the numbers of ``metrics.json``; each of ``pictures``, called as
+    ``picture(model, test, title)``, a figure named after it; ``embeddings(model, train)`` codes of the whole training
+    set by name, for t-SNE pictures every 10 epochs.
     """
 
     name: str
@@ -69,6 +82,7 @@ class Recipe:
     pictures: tuple[Callable[[nn.Module, Images, str], Any], ...] = (reconstructions,)
     batch_size: int = 64
     source: Callable[[Path | None], tuple[Images, Images]] = mnist_images
+    own_test: Callable[[], Images] = mnist_test
     signed: bool = False
     embeddings: Callable[[nn.Module, Images], Mapping[str, Tensor]] | None = None
 
@@ -79,12 +93,12 @@ class Recipe:
     def images(self, data: Path | None = None, count: int | None = None) -> tuple[Images, Images]:
         """Training and test images in [0, 1], from ``data`` or from the recipe's own source.
 
-        ``count`` keeps the first so many training images, and a sixth as many test images (10 at least).
-        Raises ``ValueError`` for data that cannot be read or a count below 1.
+        ``count`` keeps so many training images, and a sixth as many test images (10 at least): the same ones each time,
+        and of every class its share. Raises ``InvalidInput`` for data that cannot be read or a count below 1.
         """
         if count is not None and count < 1:
-            raise ValueError(f"--images expects a number of at least 1, but got {count}.")
+            raise InvalidInput(f"--images expects a number of at least 1, but got {count}.")
         train, test = self.source(data)
         if count is None:
             return train, test
-        return train[:count], test[: max(10, count // 6)]
+        return few(train, count), few(test, max(10, count // 6))

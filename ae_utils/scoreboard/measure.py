@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ae_utils.data.mnist import mnist
 from ae_utils.metrics.codes import codes, linear_probe
 from ae_utils.metrics.distance import FrechetDistance
 from ae_utils.metrics.images import mse, psnr, reconstruct, ssim
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
 from ae_utils.metrics.obedience import all_digits, classifier, draw, obedience
 from ae_utils.models import CVAE, VAE
+from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.recipes.trained import trained
 
@@ -21,10 +21,10 @@ PROTOCOL = (Path(__file__).parent / "protocol.md").read_text(encoding="utf-8").f
 
 
 class Stage:
-    """What is the same for every model: the judge, and the images (with ``images`` only the first so many)."""
+    """What is the same for every model: the judge, and the images (with ``images`` only so many, as in training)."""
 
     def __init__(self, images: int | None = None):
-        self.train, self.test = mnist("train")[:images], mnist("test")[: images and max(10, images // 6)]
+        self.train, self.test = find("vanilla").images(count=images)
         self.few, self.judge = self.train[:CODED], trained("judge")
         self.asked = all_digits(min(DRAWN, len(self.test)))
 
@@ -66,6 +66,11 @@ class Subject:
         """The first of ``names`` that the recipe's own evaluation reports."""
         return next((self.report["test"][name] for name in names if name in self.report["test"]), None)
 
+    def seen_ratio(self, one: str, other: str) -> float | None:
+        """The first of two such numbers over the second, where both are reported."""
+        top, bottom = self.seen(one), self.seen(other)
+        return top / bottom if top is not None and bottom else None
+
     def columns(self) -> dict[str, float | None]:
         """Every column for this model; ``None`` where it makes no sense."""
         found = {}
@@ -91,7 +96,7 @@ COLUMNS = {
     "obedience": ("obedience", 3, "told", lambda s: obedience(classifier(s.stage.judge), s.drawn, s.stage.asked)),
     "obedience_neighbours": ("obedience, neighbours", 3, "told", lambda s: s.seen("sampled_neighbours")),
     "swapped": ("swapped", 3, "told", lambda s: s.seen("swapped_judge")),
-    "variety": ("variety", 2, "told", lambda s: s.seen("sampled_variety") / s.seen("reconstructed_variety")),
+    "variety": ("variety", 2, "told", lambda s: s.seen_ratio("sampled_variety", "reconstructed_variety")),
     "negative_elbo": ("−ELBO", 2, "weighs", lambda s: -elbo(s.model, s.binary)),
     "log_likelihood": ("log p(x)", 2, "weighs", lambda s: log_likelihood(s.model, s.some, samples=SAMPLES)),
     "active_units": ("active units", 0, "variational", lambda s: int(active_units(s.model, s.binary).sum())),
