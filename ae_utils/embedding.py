@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
+
 FEWEST = 50  # codes that can be embedded
 NEIGHBOURS = 15
 JUDGED = 5000
@@ -32,12 +34,18 @@ def embed(codes: Tensor, method: str = "t-sne", dims: int = 3, *, seed: int = 0,
     """Codes (n, latent_dim) → ``dims`` coordinates each, by ``"pca"`` or ``"t-sne"`` (van der Maaten, Hinton 2008).
 
     t-SNE arranges a ``sample``; every other code is placed among its nearest neighbours of the sample. Raises
-    ``ValueError`` for another method, another number of dimensions, fewer than 50 codes or codes that are not finite.
+    ``InvalidInput`` for another method, another number of dimensions or more of them than a code has numbers, fewer
+    than 50 codes or codes that are not finite.
     """
     if method not in ("pca", "t-sne") or dims not in (2, 3):
-        raise ValueError(f"embed expects method 'pca' or 't-sne' and dims 2 or 3, but got {method!r} and {dims}.")
+        raise InvalidInput(f"embed expects method 'pca' or 't-sne' and dims 2 or 3, but got {method!r} and {dims}.")
     if codes.ndim != 2 or len(codes) < FEWEST or not codes.isfinite().all():
-        raise ValueError(f"embed expects at least {FEWEST} finite codes (n, latent_dim), got {tuple(codes.shape)}.")
+        raise InvalidInput(f"embed expects at least {FEWEST} finite codes (n, latent_dim), got {tuple(codes.shape)}.")
+    if codes.shape[1] < dims:
+        raise InvalidInput(
+            f"embed expects codes of at least {dims} numbers for {dims} dimensions, but got {codes.shape[1]}; "
+            "draw them as they are (plots.scatter_codes)."
+        )
     codes = codes.detach().cpu().float()
     if method == "pca":
         points, name = _pca(codes, dims), "PCA"

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 
 # Ten colours that colour-blind people can tell apart (Okabe and Ito, with three from Paul Tol).
@@ -27,10 +29,10 @@ SIGNED = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue 
 def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str = "", scale: float = 0.9) -> Figure:
     """Rows of images, each a tensor (n, 1, h, w) in [0, 1], with a title at the left of each row.
 
-    Raises ``ValueError`` when titles are given, but not one for each row.
+    Raises ``InvalidInput`` when titles are given, but not one for each row.
     """
     if titles and len(titles) != len(rows):
-        raise ValueError(f"image_rows expects {len(rows)} titles, one for each row, but got {len(titles)}.")
+        raise InvalidInput(f"image_rows expects {len(rows)} titles, one for each row, but got {len(titles)}.")
     columns = max(len(row) for row in rows)
     margin = (max(len(name) for name in titles) * SIZE * 0.0088 + 0.1) if titles else 0.0  # inches
     head = 0.4 if title else 0.0
@@ -125,11 +127,11 @@ def curves(frame, terms: Sequence[str] | None = None, *, title: str = "", log: b
 def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequence[int] = (-60, 30)) -> Figure:
     """Codes (n, 2) or (n, 3) coloured by digit; three dimensions are shown from two ``angles`` (azimuths, degrees).
 
-    Raises ``ValueError`` for codes of another width.
+    Raises ``InvalidInput`` for codes of another width.
     """
     if z.ndim != 2 or z.shape[1] not in (2, 3):
-        raise ValueError(f"scatter_codes expects codes of shape (n, 2) or (n, 3), but got {tuple(z.shape)}.")
-    z, labels = np.asarray(z), np.asarray(labels)
+        raise InvalidInput(f"scatter_codes expects codes of shape (n, 2) or (n, 3), but got {tuple(z.shape)}.")
+    z, labels = (torch.as_tensor(part).detach().cpu().numpy() for part in (z, labels))
     flat, size = z.shape[1] == 2, 5 if len(z) >= 10_000 else 10
     views = (None,) if flat else angles
     figure = plt.figure(figsize=(6.4, 5.2) if flat else (4.4 * len(views) + 0.9, 4.4))

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from ae_utils.embedding import embed
+from ae_utils.errors import InvalidInput
+from ae_utils.plots import scatter_codes
 
 
 @pytest.fixture
@@ -48,5 +50,25 @@ def test_same_seed_same_map(clusters):
     ],
 )
 def test_wrong_wishes_get_a_sentence(codes, options):
-    with pytest.raises(ValueError, match="embed expects"):
+    with pytest.raises(InvalidInput, match="embed expects"):
         embed(codes, **options)
+
+
+@pytest.mark.parametrize("method", ["pca", "t-sne"])
+@pytest.mark.parametrize(("numbers", "dims"), [(2, 3), (1, 3), (1, 2)])
+def test_codes_of_fewer_numbers_than_dimensions_get_a_sentence(method, numbers, dims):
+    with pytest.raises(InvalidInput, match=rf"at least {dims} numbers for {dims} dimensions, but got {numbers}; draw"):
+        embed(torch.rand(100, numbers), method, dims)
+
+
+def test_codes_of_two_numbers_keep_two_dimensions():
+    codes = torch.rand(100, 2)
+    assert embed(codes, "pca", 2).trustworthiness > 0.99
+
+
+@pytest.mark.parametrize("numbers", [2, 3])
+def test_codes_with_gradients_are_drawn(numbers):
+    codes = torch.rand(30, numbers, requires_grad=True)
+    drawn = scatter_codes(codes, torch.arange(30) % 10).axes[0].collections
+    assert sum(len(points.get_offsets()) for points in drawn) == 30
+    assert scatter_codes(codes.detach().numpy(), torch.arange(30).numpy() % 10).axes, "arrays are, too"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ae_utils.errors import InvalidInput
 from ae_utils.metrics.codes import active_share, codes, linear_probe, nearest_neighbours, selectivity, sensitivity
 from ae_utils.models import Autoencoder
 from ae_utils.networks import Affine, dense_decoder, dense_encoder
@@ -59,7 +60,7 @@ def test_selectivity_of_known_units():
 
 
 def test_selectivity_refuses_negative_activations():
-    with pytest.raises(ValueError, match="activations of at least 0"):
+    with pytest.raises(InvalidInput, match="activations of at least 0"):
         selectivity(torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1]))
 
 
@@ -96,5 +97,29 @@ def test_codes_are_those_of_the_models_own_scale(test):
     ],
 )
 def test_bad_input_gets_a_sentence(call, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         call(*clusters(500, 0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_collapsed_codes_read_as_the_most_frequent_digit(value):
+    label, test_label = torch.tensor([3] * 60 + [1] * 40), torch.tensor([3] * 20 + [1] * 30)
+    found = linear_probe(torch.full((100, 4), value), label, torch.full((50, 4), value), test_label, count=100)
+    assert found.tolist() == pytest.approx([0.4] * 5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_labels_of_one_digit_are_an_answer_too(count):
+    z, label = clusters(300, 0)
+    three = torch.full((50,), 3)
+    assert linear_probe(z[:50], three, z, label, count=count).tolist() == pytest.approx([0.1] * 5)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_codes_that_are_no_numbers_are_refused(read):
+    z, label = clusters(300, 0)
+    z[7, 2] = torch.nan
+    with pytest.raises(InvalidInput, match="expected finite codes"):
+        read(z, label, z, label)

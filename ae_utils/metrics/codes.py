@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ae_utils.data.images import Batches, Images
+from ae_utils.errors import InvalidInput
 
 PROBE_C = 10.0
 
@@ -22,20 +23,25 @@ def linear_probe(
     """Share of test digits that a logistic regression recognises after ``count`` labelled codes → (draws,).
 
     Each draw picks other labels, the same ones for any code of the same images. Codes (n, latent_dim) are centred and
-    divided by one number, so their scale does not matter but the proportions of their units do. Alain, Bengio 2017.
-    Raises ``ValueError`` when ``count`` exceeds the codes, or codes and labels do not match.
+    divided by one number, so their scale does not matter but the proportions of their units do. Codes that are all
+    equal give the share of the digit that is most frequent among the labelled. Alain, Bengio 2017.
+    Raises ``InvalidInput`` when ``count`` exceeds the codes, codes and labels do not match, or a code is not finite.
     """
     from sklearn.linear_model import LogisticRegression
 
     _refuse_mismatch(z, label)
     _refuse_mismatch(test_z, test_label)
     if not isinstance(count, int) or not 0 < count <= len(z):
-        raise ValueError(f"linear_probe expects count between 1 and {len(z)}, but got {count}.")
+        raise InvalidInput(f"linear_probe expects count between 1 and {len(z)}, but got {count}.")
     shares = []
     for draw in range(draws):
         generator = torch.Generator().manual_seed(seed + draw)
         picked = torch.randperm(len(z), generator=generator)[:count]
+        if len(label[picked].unique()) == 1:  # nothing to tell apart
+            shares.append(float((test_label == label[picked[0]]).double().mean()))
+            continue
         mean, scale = z[picked].mean(0), z[picked].var(0).sum().sqrt()
+        scale = scale if scale > 0 else torch.ones(())  # collapsed codes: the most frequent digit is the answer
         given, asked = ((part - mean) / scale for part in (z[picked], test_z))
         probe = LogisticRegression(C=PROBE_C, max_iter=1000).fit(given.numpy(), label[picked].numpy())
         shares.append(probe.score(asked.numpy(), test_label.numpy()))
@@ -45,14 +51,14 @@ def linear_probe(
 def nearest_neighbours(z: Tensor, label: Tensor, test_z: Tensor, test_label: Tensor, *, k: int = 5) -> float:
     """Share of test digits that the ``k`` nearest codes vote for (Euclidean distance). Cover and Hart 1967.
 
-    Raises ``ValueError`` when ``k`` exceeds the codes, or codes and labels do not match.
+    Raises ``InvalidInput`` when ``k`` exceeds the codes, codes and labels do not match, or a code is not finite.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
     _refuse_mismatch(z, label)
     _refuse_mismatch(test_z, test_label)
     if not isinstance(k, int) or not 0 < k <= len(z):
-        raise ValueError(f"nearest_neighbours expects k between 1 and {len(z)}, but got {k}.")
+        raise InvalidInput(f"nearest_neighbours expects k between 1 and {len(z)}, but got {k}.")
     voters = KNeighborsClassifier(k, algorithm="brute").fit(z.numpy(), label.numpy())
     return float(voters.score(test_z.numpy(), test_label.numpy()))
 
@@ -67,13 +73,13 @@ def selectivity(z: Tensor, label: Tensor) -> Tensor:
 
     For activations of at least 0: ``a`` is the mean for the digit that excites the unit most, ``b`` the mean over the
     other digits' means; a unit that is always silent gets 0. Morcos et al. 2018.
-    Raises ``ValueError`` for negative activations, and when codes and labels do not match.
+    Raises ``InvalidInput`` for negative activations, and when codes and labels do not match.
     """
     _refuse_mismatch(z, label)
     if len(label.unique()) < 2:
-        raise ValueError(f"selectivity expects codes of at least two digits, but got {len(label.unique())}.")
+        raise InvalidInput(f"selectivity expects codes of at least two digits, but got {len(label.unique())}.")
     if z.min() < 0:
-        raise ValueError(f"selectivity expects activations of at least 0, but the smallest is {z.min():.3g}.")
+        raise InvalidInput(f"selectivity expects activations of at least 0, but the smallest is {z.min():.3g}.")
     means = torch.stack([z[label == digit].mean(0) for digit in label.unique()])  # (digits, units)
     most = means.max(0).values
     others = (means.sum(0) - most) / (len(means) - 1)
@@ -94,6 +100,8 @@ def sensitivity(model, images: Images, *, noise_std: float = 0.1, seed: int = 0)
 
 def _refuse_mismatch(z: Tensor, label: Tensor) -> None:
     if z.ndim != 2 or not z.shape[1] or label.shape != z.shape[:1]:
-        raise ValueError(
+        raise InvalidInput(
             f"expected codes of shape (n, units) and n labels, but got {tuple(z.shape)} and {tuple(label.shape)}."
         )
+    if not z.isfinite().all():
+        raise InvalidInput("expected finite codes, but some are NaN or infinite.")
