@@ -13,6 +13,7 @@ from torch import nn
 
 from ae_utils import checkpoint, embedding, parallel, plots
 from ae_utils.data.images import Batches, Images
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 from ae_utils.metrics.codes import codes
 from ae_utils.recipes.catalogue import find
@@ -20,6 +21,7 @@ from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import History, Moment, fit
 
 PICTURE_EVERY, EMBED_EVERY = 4, 10  # epochs, as published
+REPORTS = ("metrics.json", "history.csv", "loss.png", "codes.png", "scoreboard.json", "*_epoch_[0-9]*.png")
 NEEDS = {"recipe": str, "settings": dict, "plan": dict, "step": dict, "history": list, "seconds": float}
 
 
@@ -50,7 +52,10 @@ class Run:
     def train(self) -> dict:
         """Train (or go on training) and return what ``metrics.json`` says; everything lands in ``folder``.
 
-        Raises ``ValueError`` for data, checkpoints or settings that do not fit, ``OSError`` where nothing can be
+        A training from the start removes what an earlier one reported there; its checkpoint stays until the first
+        epoch is over.
+
+        Raises ``InvalidInput`` for data, checkpoints or settings that do not fit, ``OSError`` where nothing can be
         written, ``training.Diverged`` when the loss is no number.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +67,7 @@ class Run:
                     torn.unlink()
                 return self._train()
         except Timeout:
-            raise ValueError(f"{self.folder} is in use by another training; wait, or name another --out.") from None
+            raise InvalidInput(f"{self.folder} is in use by another training; wait, or name another --out.") from None
 
     def _train(self) -> dict:
         torch.manual_seed(self.seed)
@@ -72,6 +77,8 @@ class Run:
         train, test = self.recipe.images(self.data, self.images)
         if self.recipe.prepare and not history.rows:
             self.recipe.prepare(step.model, train)
+        if not history.rows and not parallel.rank():
+            self._forget()
         self._began = time.process_time() - self.seconds
         step = parallel.spread(step)
         fit(
@@ -81,6 +88,12 @@ class Run:
         )  # fmt: skip
         self._clock()
         return {} if parallel.rank() else self._report(step.model, train, test, history)
+
+    def _forget(self) -> None:
+        """Remove what an earlier training reported: it says nothing of the weights that come."""
+        for pattern in REPORTS:
+            for stale in self.folder.glob(pattern):
+                stale.unlink()
 
     def _hooks(self, train: Images, test: Images) -> dict[str, tuple[Callable[[Moment], None], ...]]:
         if parallel.rank():
@@ -134,7 +147,7 @@ class Run:
             if self.recipe.embeddings is None or epoch % EMBED_EVERY:
                 return
             for name, z in self.recipe.embeddings(moment.step.model, train.to(self.device)).items():
-                if len(z) >= embedding.FEWEST:
+                if len(z) >= embedding.FEWEST and z.shape[1] > 2:  # codes.png shows two numbers as they are
                     map3d = embedding.embed(z)
                     figure = plots.scatter_codes(map3d.points, train.label, title=map3d.caption)
                     plots.save(figure, self.folder / f"tsne_{name}_epoch_{epoch:03d}.png")
@@ -168,13 +181,14 @@ class Run:
 def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
     """The recipe and the trained model of a folder that ``train`` wrote, ready to use.
 
-    Raises ``CheckpointError`` when the folder holds no readable checkpoint, or one that does not fit its recipe.
+    Raises ``CheckpointError`` when the folder holds no checkpoint, a damaged one, or one that does not fit its recipe,
+    ``OSError`` when it may not be read.
     """
     path = Path(folder) / "checkpoint.pt"
     content = checkpoint.load(path, {name: NEEDS[name] for name in ("recipe", "settings", "step")})
     try:
         recipe = find(content["recipe"])
-    except ValueError as error:
+    except InvalidInput as error:
         raise checkpoint.CheckpointError(f"{path}: {error}") from None
     with checkpoint.fitting(path):
         model = recipe.build(**content["settings"])

@@ -52,12 +52,12 @@ def about(name: str) -> dict:
 def keep(run: str | Path, folder: str | Path | None = None) -> Path:
     """Put the weights of a finished run, in float16, and what made them into the folder of trained weights.
 
-    Returns the file. Raises ``CheckpointError`` when the run holds no readable checkpoint, ``OSError`` when it is not
-    finished.
+    Returns the file. Raises ``CheckpointError`` when the run holds no readable checkpoint or report, ``OSError`` when
+    it is not finished.
     """
     run, folder = Path(run), Path(folder) if folder else data_folder() / FOLDER
     content = checkpoint.load(run / "checkpoint.pt", ("recipe", "settings", "step"))
-    report = json.loads((run / "metrics.json").read_text())
+    report = _report(run / "metrics.json")
     name = content["recipe"]
     weights = {
         key: value.half() if value.is_floating_point() else value for key, value in content["step"]["model"].items()
@@ -73,6 +73,13 @@ def keep(run: str | Path, folder: str | Path | None = None) -> Path:
     with whole_file(folder / MANIFEST) as beside:
         beside.write_text(json.dumps(manifest | {CHECKSUM: _checksum(manifest)}, indent=1) + "\n")
     return path
+
+
+def _report(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise checkpoint.CheckpointError(f"{path} is damaged; train with --resume, which writes it again.") from error
 
 
 def _manifest(folder: Path) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 from ae_utils.plots import save
 from ae_utils.recipes.catalogue import RECIPES, find
@@ -38,11 +39,11 @@ class Board:
     def write(self, names: Sequence[str] = NAMES, results: Path = Path("results")) -> Path:
         """Train, measure and write the table and the pictures; returns the CSV. What is finished is not done again.
 
-        Raises ``ValueError`` for a recipe that is unknown or makes no pictures, or a run of another plan in the way.
+        Raises ``InvalidInput`` for a recipe that is unknown or makes no pictures, or a run of another plan in the way.
         """
         recipes = [find(name) for name in names]
         if mute := [recipe.name for recipe in recipes if recipe.name not in NAMES]:
-            raise ValueError(f"{mute[0]} makes no pictures, so the scoreboard has no line for it.")
+            raise InvalidInput(f"{mute[0]} makes no pictures, so the scoreboard has no line for it.")
         self.stage, self.strips = Stage(self.images), {}
         table = pd.DataFrame([self._row(recipe) for recipe in recipes])
         _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.7g"))
@@ -70,7 +71,7 @@ class Board:
         self.strips.setdefault(recipe.name, figures.strip(subject))  # of the first seed
         kept, weights = run.folder / "scoreboard.json", (run.folder / "checkpoint.pt").read_bytes()
         of = {"checkpoint": hashlib.sha256(weights).hexdigest(), "protocol": PROTOCOL}
-        if kept.is_file() and (found := json.loads(kept.read_text()))["of"] == of:
+        if (found := _json(kept)).get("of") == of:
             return found["columns"]
         columns = subject.columns()
         _write(kept, json.dumps({"of": of, "columns": columns}, indent=1) + "\n")
@@ -79,10 +80,18 @@ class Board:
 
 def _finished(run: Run) -> dict | None:
     """The report of a finished run of the same plan."""
-    path = run.folder / "metrics.json"
-    report = json.loads(path.read_text()) if path.is_file() else {}
+    report = _json(run.folder / "metrics.json")
     wanted = {"recipe": run.recipe.name, "settings": dict(run.recipe.settings), **run.plan}
     return report if wanted.items() <= report.items() else None
+
+
+def _json(path: Path) -> dict:
+    """What the file holds; nothing where it is missing or damaged, so that it is made again."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:
+        content = {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write(path: Path, text: str) -> None:
