@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
-from ae_utils.files import whole_file
+from ae_utils.errors import InvalidInput
+from ae_utils.files import refuse_unreadable, whole_file
 
 FORMAT = 1
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InvalidInput):
     """A checkpoint cannot be read, or is not for what it is loaded into; the sentence names the file."""
 
 
@@ -26,11 +27,13 @@ def load(path: str | Path, needs: Iterable[str] | Mapping[str, type] = ()) -> di
     """Read a checkpoint onto the CPU; code in the file never runs (``weights_only``), a flipped bit is noticed.
 
     ``needs`` names the entries that must be there, and may say of what type. Raises ``CheckpointError`` when the file
-    is missing, damaged, no checkpoint of this course or from a newer version of it.
+    is missing, damaged, no checkpoint of this course or from a newer version of it, ``OSError`` when the system refuses
+    to read it.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; train first, or name another folder.")
+    refuse_unreadable(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip():  # torch itself does not compare the checksums

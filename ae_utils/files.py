@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that may not be read."""
 
 import os
 from collections.abc import Iterator
@@ -23,8 +23,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0].rpartition(": ")[2].rstrip(".")
+        said = str(error).strip() or type(error).__name__
+        reason = getattr(error, "strerror", None) or said.splitlines()[0].rpartition(": ")[2].rstrip(".")
         raise OSError(f"{path} cannot be written ({reason}); what stood there before is kept.") from error
     finally:
         with suppress(OSError):  # a folder that has turned read-only
             beside.unlink(missing_ok=True)
+
+
+def refuse_unreadable(path: str | Path) -> None:
+    """Raise ``OSError`` with one sentence unless the system lets us read ``path``.
+
+    Asked before a file is read: what goes wrong after that lies in the file itself, which is then damaged.
+    """
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise OSError(f"{path} cannot be read ({error.strerror}); look what it is, and who may read it.") from error

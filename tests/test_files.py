@@ -1,11 +1,22 @@
 """A file appears whole or not at all, and a place that cannot be written gets a sentence."""
 
+import builtins
+import errno
+import io
 import os
 import sys
 
 import processes
 import pytest
+import torch
+from PIL import Image
 
+from ae_utils import checkpoint
+from ae_utils.data.altered import ALTERATIONS, altered
+from ae_utils.data.folders import read_folders, write_folders
+from ae_utils.data.images import Images
+from ae_utils.data.pictures import read_picture
+from ae_utils.data.table import from_csv, to_csv
 from ae_utils.files import whole_file
 
 
@@ -54,3 +65,42 @@ print(checkpoint.load("checkpoint.pt")["weights"].shape)
     assert "checkpoint.pt cannot be written" in done.stdout, done.stderr
     assert "torch.Size([1000])" in done.stdout
     assert os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), OSError(), RuntimeError("  "), RuntimeError("disk: full.")])
+def test_an_error_without_a_text_gets_a_sentence_too(tmp_path, error):
+    said = "full" if str(error).strip() else type(error).__name__
+    with (
+        pytest.raises(OSError, match=rf"file cannot be written \({said}\); what stood there before is kept"),
+        whole_file(tmp_path / "file"),
+    ):
+        raise error
+
+
+def forbidden(*given, **options):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(given[0]))
+
+
+def png_folders(folder):
+    write_folders(SPLIT, altered(SPLIT), folder, tuple(ALTERATIONS))
+    return folder
+
+
+SPLIT = Images(torch.zeros(2, 1, 28, 28), torch.zeros(2, 1, 28, 28), torch.arange(2))
+READERS = {  # what writes a file, and what reads it
+    "checkpoint": (lambda path: checkpoint.save(path, {}), checkpoint.load),
+    "csv": (lambda path: to_csv(SPLIT, path), from_csv),
+    "picture": (lambda path: Image.new("L", (28, 28)).save(path, format="PNG"), read_picture),
+    "folders": (png_folders, read_folders),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_file_that_may_not_be_read_is_not_called_damaged(kind, tmp_path, monkeypatch):
+    write, read = READERS[kind]
+    write(tmp_path / "mine")
+    monkeypatch.setattr(builtins, "open", forbidden)  # root may read everything
+    monkeypatch.setattr(io, "open", forbidden)
+    with pytest.raises(OSError, match=r"mine.* cannot be read \(Permission denied\)") as refused:
+        read(tmp_path / "mine")
+    assert "delete" not in str(refused.value) and "damaged" not in str(refused.value)

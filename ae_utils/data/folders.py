@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from ae_utils.data.altered import Altered, blur, warp
 from ae_utils.data.images import Images, unsigned
-from ae_utils.files import whole_file
+from ae_utils.errors import InvalidInput
+from ae_utils.files import refuse_unreadable, whole_file
 
 SIDE = 28
 EXTENT = 0.35  # standard deviation of a digit's mass, in half pictures, once extents are made equal
@@ -26,6 +27,7 @@ PAIRS = "pairs.csv"  # what only our own folders have: aug index, clean index, a
 def write_folders(clean: Images, altered: Altered, folder: str | Path, kinds: tuple[str, ...]) -> Path:
     """Write both folders, and ``pairs.csv`` with the truth. Altered images are numbered in a shuffled order.
 
+    Images of an earlier call that are not overwritten are removed.
     Raises ``OSError`` when nothing can be written there.
     """
     folder = Path(folder)
@@ -42,14 +44,16 @@ def write_folders(clean: Images, altered: Altered, folder: str | Path, kinds: tu
 def read_folders(folder: str | Path) -> tuple[Images, Images]:
     """The clean and the altered images of such folders, in the order of their numbers; RGB files become grey.
 
-    Raises ``ValueError`` that names the folder or the file: a folder missing or empty, a name of another form, a file
-    that is damaged or not 28×28, a label that only one of the two has.
+    Raises ``InvalidInput`` that names the folder or the file: a folder missing or empty, a name of another form, a file
+    that is damaged or not 28×28, a label that only one of the two has. Raises ``OSError`` for one that may not be read.
     """
     clean, altered = (_read_pngs(Path(folder) / name, name) for name in ("clean", "aug"))
     if lonely := set(altered.label.tolist()) ^ set(clean.label.tolist()):
         label = min(lonely)
         where = "aug" if label in altered.label else "clean"
-        raise ValueError(f"{folder}: label {label} stands only in {where}; every label needs clean and altered images.")
+        raise InvalidInput(
+            f"{folder}: label {label} stands only in {where}; every label needs clean and altered images."
+        )
     return clean, altered
 
 
@@ -75,18 +79,24 @@ def pair(clean: Images, altered: Images) -> Tensor:
 
 
 def pairs_recovered(folder: str | Path, source: Tensor) -> dict[str, float]:
-    """The share of right pairs for each alteration and for ``all``, where ``pairs.csv`` tells; else nothing."""
+    """The share of right pairs for each alteration and for ``all``, where ``pairs.csv`` tells; else nothing.
+
+    ``source`` (n,) is what ``pair`` found for the images of ``read_folders``; ``pairs.csv`` tells of them by the
+    numbers in their names. Raises ``InvalidInput`` when it is damaged, or about other images.
+    """
     path = Path(folder) / PAIRS
     if not path.is_file():
         return {}
     try:
-        truth = pd.read_csv(path, dtype={"clean": "int64"})[["clean", "alteration"]]
+        truth = pd.read_csv(path, dtype={"aug": "int64", "clean": "int64"}).set_index("aug", verify_integrity=True)
+        told, kinds = truth["clean"], truth["alteration"]
     except (ValueError, KeyError, OverflowError) as error:
-        raise ValueError(f"{path} is damaged; remove it, or write the folders again.") from error
-    if len(truth) != len(source):
-        raise ValueError(f"{path} tells of {len(truth)} altered images, but the folder holds {len(source)}.")
-    right = pd.Series(truth["clean"].to_numpy() == source.numpy())
-    return {**right.groupby(truth["alteration"].to_numpy()).mean().to_dict(), "all": float(right.mean())}
+        raise InvalidInput(f"{path} is damaged; remove it, or write the folders again.") from error
+    clean, aug = ([number for number, _, _ in _files(Path(folder) / name, name)] for name in ("clean", "aug"))
+    if len(aug) != len(source) or not told.index.isin(aug).sum() == len(aug):
+        raise InvalidInput(f"{path} tells of {len(truth)} altered images, but the folder holds {len(source)} others.")
+    right = told.loc[aug] == np.array(clean)[source.numpy()]
+    return {**right.groupby(kinds.loc[aug]).mean().to_dict(), "all": float(right.mean())}
 
 
 def paired(folder: str | Path) -> tuple[Altered, dict[str, float]]:
@@ -122,33 +132,46 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _write_pngs(folder: Path, name: str, x: Tensor, label: Tensor) -> None:
+    form = re.compile(rf"{name}_\d+_\d\.png")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder.parent / PAIRS).unlink(missing_ok=True)  # until all is written, so that it never tells of other images
+        stale = {path for path in folder.iterdir() if form.fullmatch(path.name)}
         pixels = unsigned(x).squeeze(1).mul(255).round().byte().numpy()
         for index, (picture, digit) in enumerate(zip(pixels, label.tolist(), strict=True)):
-            Image.fromarray(picture).save(folder / f"{name}_{index}_{digit}.png")
+            path = folder / f"{name}_{index}_{digit}.png"
+            Image.fromarray(picture).save(path)
+            stale.discard(path)
+        for path in stale:
+            path.unlink()
     except OSError as error:
         raise OSError(f"{folder} cannot be written ({error.strerror}); name another folder.") from error
 
 
-def _read_pngs(folder: Path, name: str) -> Images:
+def _files(folder: Path, name: str) -> list[tuple[int, int, Path]]:
+    """The number, the label and the path of each PNG, by rising number."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} does not exist; expected the folders clean and aug with PNG files in them.")
+        raise InvalidInput(f"{folder} does not exist; expected the folders clean and aug with PNG files in them.")
     form = re.compile(rf"{name}_(\d+)_(\d)\.png")
     found = []
     for path in folder.glob("[!.]*"):
         match = form.fullmatch(path.name)
         if not match:
-            raise ValueError(f"{path} has another name than {name}_<index>_<label>.png; rename or remove it.")
+            raise InvalidInput(f"{path} has another name than {name}_<index>_<label>.png; rename or remove it.")
         found.append((int(match[1]), int(match[2]), path))
     if not found:
-        raise ValueError(f"{folder} is empty; expected files named {name}_<index>_<label>.png.")
-    found.sort()
+        raise InvalidInput(f"{folder} is empty; expected files named {name}_<index>_<label>.png.")
+    return sorted(found)
+
+
+def _read_pngs(folder: Path, name: str) -> Images:
+    found = _files(folder, name)
     x = torch.from_numpy(np.stack([_pixels(path) for _, _, path in found])).unsqueeze(1).float().div_(255)
     return Images(x, x, torch.tensor([label for _, label, _ in found]))
 
 
 def _pixels(path: Path) -> np.ndarray:
+    refuse_unreadable(path)
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             width, height = picture.size
@@ -157,5 +180,5 @@ def _pixels(path: Path) -> np.ndarray:
             with Image.open(path, formats=("PNG",)) as picture:
                 return np.asarray(picture.convert("L"))
     except Exception as error:  # a damaged file can make Pillow raise anything
-        raise ValueError(f"{path} is damaged or no PNG; remove it, or write the folders again.") from error
-    raise ValueError(f"{path} is {width}×{height} pixels; every image must be {SIDE}×{SIDE}.")
+        raise InvalidInput(f"{path} is damaged or no PNG; remove it, or write the folders again.") from error
+    raise InvalidInput(f"{path} is {width}×{height} pixels; every image must be {SIDE}×{SIDE}.")

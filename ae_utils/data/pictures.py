@@ -7,6 +7,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ae_utils.errors import InvalidInput
+from ae_utils.files import refuse_unreadable
+
 SIDE, DIGIT = 28, 20  # MNIST's digits fill 20×20 pixels, with their mass in the middle of 28×28 (LeCun et al. 1998)
 LARGEST, FAINT = 512, 0.25
 
@@ -16,14 +19,15 @@ def read_picture(path: str | Path) -> tuple[Tensor, str]:
 
     The border tells the background, which becomes black; contrast is stretched; the digit is scaled to 20 pixels and
     centred by its mass. A picture of 28×28 keeps its size and place.
-    Raises ``ValueError`` that names the file when it is missing, neither PNG nor JPEG, or blank.
+    Raises ``InvalidInput`` that names the file when it is missing, neither PNG nor JPEG, or blank, ``OSError`` when it
+    may not be read.
     """
     grey = _grey(Path(path))
     background = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
     bright = background > (grey.min() + grey.max()) / 2
     ink = (background - grey if bright else grey - background).clip(0)
     if ink.max() < 0.1:
-        raise ValueError(f"{path} is blank: nothing stands out from its border; expected a picture of one digit.")
+        raise InvalidInput(f"{path} is blank: nothing stands out from its border; expected a picture of one digit.")
     ink, done = ink / ink.max(), ["inverted"] if bright else []
     if ink.shape != (SIDE, SIDE):
         ink, done = _placed(np.where(ink < FAINT, 0, ink)), [*done, f"scaled to {DIGIT} pixels and centred"]
@@ -33,7 +37,8 @@ def read_picture(path: str | Path) -> tuple[Tensor, str]:
 def _grey(path: Path) -> np.ndarray:
     """Pixels in [0, 1]: turned as the camera was held, shrunk where large, white where transparent."""
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; expected a PNG or JPEG file.")
+        raise InvalidInput(f"{path} does not exist; expected a PNG or JPEG file.")
+    refuse_unreadable(path)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as picture:
             if picture.mode.startswith("I"):  # 16 bits
@@ -43,7 +48,7 @@ def _grey(path: Path) -> np.ndarray:
             paper = Image.new("RGBA", picture.size, "white")
             return np.asarray(Image.alpha_composite(paper, picture).convert("L")) / 255
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is damaged or neither PNG nor JPEG; save it again as one of them.") from error
+        raise InvalidInput(f"{path} is damaged or neither PNG nor JPEG; save it again as one of them.") from error
 
 
 def _placed(ink: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import torch
 
 from ae_utils.data.images import Images, unsigned
 from ae_utils.data.mnist import cache_folder, data_folder, mnist
-from ae_utils.files import whole_file
+from ae_utils.errors import InvalidInput
+from ae_utils.files import refuse_unreadable, whole_file
 
 SIDE = 28
 PIXELS = [f"pixel{index}" for index in range(SIDE * SIDE)]
@@ -18,21 +19,23 @@ PIXELS = [f"pixel{index}" for index in range(SIDE * SIDE)]
 def from_csv(path: str | Path) -> Images:
     """Images from a CSV with a ``label`` column and 784 pixel columns (in order, whatever their names), 0–255.
 
-    Pixels come out in [0, 1]. Raises ``ValueError`` that names the file, and the row where there is one, for a missing
-    column, a pixel that is not a whole number 0–255, a label that is not 0–9, an empty or a cut-off file.
+    Pixels come out in [0, 1]. Raises ``InvalidInput`` that names the file, and the row where there is one, for a
+    missing column, a pixel that is not a whole number 0–255, a label that is not 0–9, an empty or a cut-off file;
+    ``OSError`` for a file that may not be read.
     """
     path = Path(path)
+    if not path.exists():
+        raise InvalidInput(f"{path} does not exist; name a CSV file with a label column and 784 pixel columns.")
+    refuse_unreadable(path)
     try:
         table = pd.read_csv(path, dtype="float32")  # 2.5 s for 60,000 rows; as uint8, 256 may become 0
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; name a CSV file with a label column and 784 pixel columns.") from None
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty; expected a header and one row for each image.") from None
+        raise InvalidInput(f"{path} is empty; expected a header and one row for each image.") from None
     except (ValueError, OverflowError, UnicodeDecodeError, OSError, pd.errors.ParserError):
         table = _find_fault(path)
     _check_columns(path, table)
     if table.empty:
-        raise ValueError(f"{path} has a header but no rows; expected one row for each image.")
+        raise InvalidInput(f"{path} has a header but no rows; expected one row for each image.")
     numbers = table.to_numpy()
     with np.errstate(invalid="ignore"):
         whole = numbers.astype(np.uint8)
@@ -42,7 +45,7 @@ def from_csv(path: str | Path) -> Images:
     labels, pixels = whole[:, label], np.delete(whole, label, axis=1).reshape(-1, 1, SIDE, SIDE)
     if labels.max() > 9:
         row = int((labels > 9).argmax())
-        raise ValueError(f"{path}, row {row + 1}: the label is {labels[row]}, expected a digit 0–9.")
+        raise InvalidInput(f"{path}, row {row + 1}: the label is {labels[row]}, expected a digit 0–9.")
     x = torch.from_numpy(pixels.astype(np.float32)).div_(255)
     return Images(x, x, torch.from_numpy(labels.astype(np.int64)))
 
@@ -73,9 +76,9 @@ def mnist_csv(split: str) -> Path:
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
     if "label" not in table.columns:
-        raise ValueError(f"{path} has no 'label' column; expected 'label' and 784 pixel columns.")
+        raise InvalidInput(f"{path} has no 'label' column; expected 'label' and 784 pixel columns.")
     if len(table.columns) != 1 + SIDE * SIDE:
-        raise ValueError(f"{path} has {len(table.columns) - 1} pixel columns, expected 784 ({SIDE} × {SIDE}).")
+        raise InvalidInput(f"{path} has {len(table.columns) - 1} pixel columns, expected 784 ({SIDE} × {SIDE}).")
 
 
 def _find_fault(path: Path) -> pd.DataFrame:
@@ -84,7 +87,7 @@ def _find_fault(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str)
     except (ValueError, UnicodeDecodeError, OSError, pd.errors.ParserError) as error:
         reason = str(error).strip().rstrip(".").replace("\n", " ")
-        raise ValueError(f"{path} cannot be read as a CSV ({reason}).") from None
+        raise InvalidInput(f"{path} cannot be read as a CSV ({reason}).") from None
     _check_columns(path, table)
     for column in table.columns:
         numbers = pd.to_numeric(table[column], errors="coerce")
@@ -94,5 +97,5 @@ def _find_fault(path: Path) -> pd.DataFrame:
             value = table[column].iloc[row]
             what = "is missing (is the file cut off?)" if pd.isna(value) else f"is {reprlib.repr(value)}"
             wanted = "a digit 0–9" if column == "label" else "a whole number 0–255"
-            raise ValueError(f"{path}, row {row + 1}: {column} {what}, expected {wanted}.")
+            raise InvalidInput(f"{path}, row {row + 1}: {column} {what}, expected {wanted}.")
     return table.apply(pd.to_numeric).astype("float32")
