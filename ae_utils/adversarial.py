@@ -1,7 +1,6 @@
 """The step of two players: a generator and a discriminator, trained in turn through the same ``fit``."""
 
 import copy
-import math
 from collections.abc import Callable
 
 import torch
@@ -11,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ae_utils.arguments import SHARE, SIZE, WEIGHT, expects
 from ae_utils.data.images import Batch
 from ae_utils.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
-from ae_utils.training import Diverged, Terms, constant
+from ae_utils.training import Terms, constant, refuse_diverged
 
 
 class AdversarialStep:
@@ -37,7 +36,7 @@ class AdversarialStep:
         self.steps, self._shown, self._shown_at = 0, None, -1
 
     def train(self, batch: Batch, progress: float) -> Terms:
-        """Both updates; raises ``Diverged`` when a loss is not finite."""
+        """Both updates; raises ``Diverged`` when a loss is not finite (on a GPU ``fit`` does, after the epoch)."""
         for name, optimizer in self.optimizers.items():
             optimizer.param_groups[0]["lr"] = self.rates[name] * self.schedule(progress)
         self.generator.train()
@@ -71,8 +70,7 @@ class AdversarialStep:
         return loss.detach()
 
     def _descend(self, player: str, loss: Tensor, objective: Tensor) -> None:
-        if not math.isfinite(loss.item()):
-            raise Diverged(f"the {player}'s loss became {loss.item()}")
+        refuse_diverged(f"{player}'s loss", loss)
         self.optimizers[player].zero_grad()
         objective.backward()
         self.optimizers[player].step()

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ae_utils.arguments import SHARE, expects
+from ae_utils.arguments import SHARE, cheap_to_read, expects
 from ae_utils.data.images import Batch, Batches
+from ae_utils.errors import InvalidInput
 from ae_utils.seeds import epoch_seed, own_random_numbers
 
 Terms = dict[str, Tensor]
+TRY = "try a lower learning rate, or look for pixels that are not numbers."  # when the loss is no number
 
 
-class Diverged(ValueError):
+class Diverged(InvalidInput):
     """The loss became NaN or infinite."""
 
 
@@ -47,7 +49,10 @@ def adam(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: flo
 
 
 def adamw(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: float = 0.0, **options):
-    """AdamW (weight decay apart from the gradient), fused where the device has it."""
+    """AdamW (weight decay apart from the gradient: Loshchilov and Hutter 2019), fused where the device has it.
+
+    Without ``weight_decay`` nothing decays, and it is Adam; ``torch.optim.AdamW`` itself would take 0.01.
+    """
     return _fused(torch.optim.AdamW, parameters, lr=lr, weight_decay=weight_decay, **options)
 
 
@@ -57,6 +62,12 @@ def _fused(optimizer, parameters, **options):
         return optimizer(parameters, fused=True, **options)
     except RuntimeError:  # a device, or an older torch, without that kernel
         return optimizer(parameters, **options)
+
+
+def refuse_diverged(name: str, loss: Tensor) -> None:
+    """Raise ``Diverged`` for a loss that is not finite, where looking at it costs nothing: on a CPU."""
+    if cheap_to_read(loss) and not math.isfinite(loss.item()):
+        raise Diverged(f"the {name} became {loss.item()}")
 
 
 class GradientStep:
@@ -73,16 +84,15 @@ class GradientStep:
     def train(self, batch: Batch, progress: float) -> Terms:
         """One gradient step; ``progress`` runs from 0 to 1 over the training. Returns the terms, detached.
 
-        Raises ``Diverged`` before the weights are touched when the loss is not finite.
+        Raises ``Diverged`` before the weights are touched when the loss is not finite. On a GPU that question would
+        stop the queue at every step: there ``fit`` asks once an epoch.
         """
         if not self.model.training:
             self.model.train()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule(progress)
         terms = self.objective(self.model, batch, progress)
-        loss = terms["loss"].item()
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss became {loss}")
+        refuse_diverged("loss", terms["loss"])
         self.optimizer.zero_grad()
         terms["loss"].backward()
         self.optimizer.step()
@@ -145,20 +155,29 @@ class Moment:
 
 
 class Mean:
-    """The mean of each term over batches, weighted by their length, so that a short last batch does not bias it."""
+    """The mean of each term over batches, weighted by their length, so that a short last batch does not bias it.
+
+    Terms stay on their device until ``values`` asks for them: a GPU works on meanwhile.
+    """
 
     def __init__(self):
-        self.sums, self.count = {}, 0
+        self.terms, self.lengths = {}, []
 
     def add(self, terms: Terms, length: int) -> None:
-        """Add the terms of a batch of ``length`` images."""
-        self.count += length
+        """Add the terms (scalars, detached) of a batch of ``length`` images."""
+        self.lengths.append(length)
         for name, term in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + term.cpu().double() * length
+            self.terms.setdefault(name, []).append(term)
 
     def values(self) -> dict[str, float]:
-        """The means so far."""
-        return {name: float(total) / self.count for name, total in self.sums.items()}
+        """The means so far, summed in float64, which not every GPU has, on the CPU."""
+        return {name: self._mean(torch.stack(terms).cpu().double().tolist()) for name, terms in self.terms.items()}
+
+    def _mean(self, values: list[float]) -> float:
+        total = 0.0
+        for value, length in zip(values, self.lengths, strict=True):
+            total += value * length
+        return total / sum(self.lengths)
 
 
 def evaluate(step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
@@ -186,10 +205,12 @@ def fit(
 
     An epoch is a pure function of (weights, optimizer state, seed, epoch): torch is seeded at its start, and shuffle,
     hooks and evaluation draw from streams of their own (``seeds.epoch_seed``). So a resumed training ends with the
-    bits of one never stopped, and looking at samples changes nothing. Raises ``ValueError`` for a negative number of
-    epochs and ``Diverged`` (naming the epoch) when the loss is not finite.
+    bits of one never stopped, and looking at samples changes nothing: on a CPU, with the same machine, versions and
+    number of threads; a GPU adds in another order each time. Raises ``InvalidInput`` for a negative number of epochs
+    and ``Diverged`` (naming the epoch) when the loss is not finite, before any hook of that epoch's end.
     """
     history = history if history is not None else History()
+    on_batch_end, on_epoch_end = tuple(on_batch_end), tuple(on_epoch_end)  # a generator would run in one epoch only
     for epoch in range(history.epochs, epochs):
         torch.manual_seed(epoch_seed(seed, epoch))
         mean, moment = Mean(), Moment(step, history, epoch, epochs, 0, len(train), {})
@@ -197,7 +218,7 @@ def fit(
             moment.terms = _train(step, batch, moment)
             mean.add(moment.terms, len(batch.x))
             _call(on_batch_end, moment, seed)
-        history.rows.append({"epoch": epoch + 1, "split": "train", **mean.values()})
+        history.rows.append({"epoch": epoch + 1, "split": "train", **_finite(mean.values(), epoch)})
         if test is not None:
             history.rows.append({"epoch": epoch + 1, "split": "test", **evaluate(step, test, seed=seed)})
         _call(on_epoch_end, moment, seed)
@@ -208,10 +229,15 @@ def _train(step, batch: Batch, moment: Moment) -> Terms:
     try:
         return step.train(batch, moment.progress)
     except Diverged as error:
-        raise Diverged(
-            f"{error} in epoch {moment.epoch + 1}, batch {moment.batch + 1}; "
-            "try a lower learning rate, or look for pixels that are not numbers."
-        ) from None
+        raise Diverged(f"{error} in epoch {moment.epoch + 1}, batch {moment.batch + 1}; {TRY}") from None
+
+
+def _finite(means: dict[str, float], epoch: int) -> dict[str, float]:
+    """The means of an epoch, unless a loss among them is not finite: seen before a hook saves such weights."""
+    for name, value in means.items():
+        if name.split("_")[-1] == "loss" and not math.isfinite(value):
+            raise Diverged(f"the {name.replace('_', ' ')} became {value} in epoch {epoch + 1}; {TRY}")
+    return means
 
 
 def _call(hooks: Iterable[Callable[[Moment], None]], moment: Moment, seed: int) -> None:

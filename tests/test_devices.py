@@ -3,9 +3,17 @@
 import pandas as pd
 import pytest
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from ae_utils import models, training
 from ae_utils.__main__ import main
+from ae_utils.data.images import Batch, Batches
+from ae_utils.losses import regularized
+from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.run import load_model
+from ae_utils.training import Mean, fit
 
 THERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 TOLERANCE = 1e-2
@@ -35,11 +43,65 @@ def test_a_device_that_is_not_there_gets_a_sentence(device, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_means_of_terms_are_taken_on_the_cpu():
-    """In float64, which not every GPU has."""
-    from ae_utils.training import Mean
-
+def test_means_of_terms_are_those_of_a_sum_in_float64():
+    torch.manual_seed(0)
+    terms, lengths, total = 100 * torch.randn(1000), [64] * 999 + [17], torch.zeros((), dtype=torch.float64)
     mean = Mean()
-    mean.add({"loss": torch.tensor(1.0)}, 2)
-    mean.add({"loss": torch.tensor(4.0)}, 1)
-    assert mean.values() == {"loss": 2.0} and mean.sums["loss"].device.type == "cpu"
+    for term, length in zip(terms, lengths, strict=True):
+        mean.add({"loss": term}, length)
+        total = total + term.double() * length
+    assert mean.values() == {"loss": float(total) / sum(lengths)}
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a number of a tensor is asked for: ``item``, ``float``, ``bool``; on a GPU each one waits."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def not_cheap(monkeypatch):
+    """The CPU taken for a GPU, where looking at a number waits for all that is queued."""
+    for room in (training, models, regularized):
+        monkeypatch.setattr(room, "cheap_to_read", lambda tensor: False)
+
+
+STEPS = ("linear-3d", "conv-fast", "sparse-l1", "sparse-kl", "contractive", "denoising", "vae", "cvae", "judge", "gan")
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_step_on_a_gpu_waits_for_a_number(name, train, not_cheap, monkeypatch):
+    """Two reads that only a CPU does are left out: the range check in ``one_hot``, ``AveragedModel``'s own counter."""
+    monkeypatch.setattr(nn.functional, "one_hot", lambda label, count: torch.eye(count, dtype=torch.int64)[label])
+    monkeypatch.setattr(AveragedModel, "update_parameters", lambda *_: None)
+    torch.manual_seed(0)
+    step, mean = RECIPES[name].step(RECIPES[name], RECIPES[name].build()), Mean()
+    batch = Batch(train.x[:16], train.x[:16], train.label[:16])
+    step.train(batch, 0.5)  # the optimizer's first step makes its state
+    with Reads() as reads:
+        terms = step.train(batch, 0.5)
+        mean.add(terms, 16)
+    assert reads.count == 0
+    assert all(mean.terms[name][0] is term for name, term in terms.items()), "they stay where they are"
+
+
+@pytest.mark.parametrize("name", ["linear-3d", "gan"])
+def test_a_gpus_diverged_loss_is_seen_before_anything_is_saved(name, train, not_cheap):
+    step, saved = RECIPES[name].step(RECIPES[name], RECIPES[name].build()), []
+    with torch.no_grad():
+        next(step.model.parameters() if name == "linear-3d" else step.generator.parameters()).fill_(torch.nan)
+    with pytest.raises(training.Diverged, match=r"loss became nan in epoch 1; try a lower learning rate"):
+        fit(step, Batches(train[:128], 64), epochs=2, seed=0, on_epoch_end=(saved.append,))
+    assert not saved
+
+
+def test_a_cpus_diverged_loss_is_seen_at_once(train):
+    step = RECIPES["linear-3d"].step(RECIPES["linear-3d"], RECIPES["linear-3d"].build())
+    with torch.no_grad():
+        next(step.model.parameters()).fill_(torch.nan)
+    with pytest.raises(training.Diverged, match="the loss became nan in epoch 1, batch 1;"):
+        fit(step, Batches(train[:128], 64), epochs=2, seed=0)

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from ae_utils.data.images import Batches
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.reconstruction import mean_squared_error
 from ae_utils.models import Autoencoder
 from ae_utils.networks import dense_decoder, dense_encoder
 from ae_utils.seeds import STREAMS, epoch_seed, own_random_numbers
-from ae_utils.training import Diverged, GradientStep, History, adam, constant, fit, linear_decay, one_cycle
+from ae_utils.training import Diverged, GradientStep, History, adam, adamw, constant, fit, linear_decay, one_cycle
 
 
 def small_step(seed=0, lr=1e-3, schedule=constant, noisy=False):
@@ -170,9 +171,9 @@ def test_schedule_scales_the_learning_rate(train):
 def test_model_refuses_what_is_no_batch_of_digits(test):
     model = small_step().model
     for wrong in (test.x[:, :, :27, :27], test.x.expand(-1, 3, -1, -1), test.x[0]):
-        with pytest.raises(ValueError, match=r"expects images of shape \(batch, 1, 28, 28\), but got"):
+        with pytest.raises(InvalidInput, match=r"expects images of shape \(batch, 1, 28, 28\), but got"):
             model(wrong)
-    with pytest.raises(ValueError, match=r"expects codes of shape \(batch, 3\), but got \(1, 4\)"):
+    with pytest.raises(InvalidInput, match=r"expects codes of shape \(batch, 3\), but got \(1, 4\)"):
         model.decode(torch.zeros(1, 4))
 
 
@@ -187,7 +188,7 @@ def test_decoded_images_lie_between_zero_and_one(test):
 
 
 def test_negative_epochs_get_a_sentence(train):
-    with pytest.raises(ValueError, match="at least 0, but got -1"):
+    with pytest.raises(InvalidInput, match="at least 0, but got -1"):
         train_small(train, epochs=-1)
 
 
@@ -196,3 +197,26 @@ def test_the_published_loss_is_the_mean_over_pixels(test):
     batch = next(iter(Batches(test, 500)))
     loss = mean_squared_error(step.model, batch, 0.0)["loss"]
     assert loss.item() == pytest.approx(float((step.model(batch.x).x_hat - batch.x).detach().square().mean()), rel=1e-5)
+
+
+def test_hooks_of_a_generator_run_in_every_epoch(train):
+    seen = []
+    hooks = {
+        "on_batch_end": (hook for hook in (lambda moment: seen.append("batch"),)),
+        "on_epoch_end": (hook for hook in (lambda moment: seen.append("epoch"),)),
+    }
+    train_small(train[:100], epochs=3, **hooks)
+    assert seen == ["batch", "batch", "epoch"] * 3
+
+
+def test_adamw_decays_only_where_it_is_told_to_and_says_so():
+    def decay(**options):
+        return adamw([nn.Parameter(torch.ones(1))], **options).param_groups[0]["weight_decay"]
+
+    assert decay() == 0 and decay(weight_decay=0.1) == 0.1
+    assert "Without ``weight_decay`` nothing decays" in adamw.__doc__
+
+
+def test_fit_says_where_the_same_seed_gives_the_same_bits():
+    said = " ".join(fit.__doc__.split())
+    assert "on a CPU, with the same machine, versions and number of threads" in said
