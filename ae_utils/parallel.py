@@ -12,6 +12,7 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from ae_utils.data.images import Batch
+from ae_utils.errors import InvalidInput
 from ae_utils.training import GradientStep, Terms
 
 APART = 2**31  # between the seeds of two processes; the command line takes seeds below it
@@ -21,14 +22,14 @@ APART = 2**31  # between the seeds of two processes; the command line takes seed
 def processes(device: str) -> Iterator[None]:
     """A block in which those that ``torchrun`` started are joined, by nccl on ``"cuda"``, else by gloo; alone, nothing.
 
-    Raises ``ValueError`` for a device that several processes cannot train on.
+    Raises ``InvalidInput`` for a device that several processes cannot train on.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     local = int(os.environ["LOCAL_RANK"])
     if device == "mps" or (device == "cuda" and local >= torch.cuda.device_count()):
-        raise ValueError(f"--device {device}: there is not one for each process; start fewer, or try --device cpu.")
+        raise InvalidInput(f"--device {device}: there is not one for each process; start fewer, or try --device cpu.")
     if device == "cuda":
         torch.cuda.set_device(local)
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
@@ -54,19 +55,21 @@ def from_first(make: Callable[[], object]) -> object:
 def spread(step):
     """The step as it is, or in several processes one that does this process's share of it.
 
-    Raises ``ValueError`` for a step that trains two networks: a GAN's, say.
+    Raises ``InvalidInput`` for a step that trains two networks: a GAN's, say.
     """
     if not distributed.is_initialized():
         return step
     if type(step) is not GradientStep:
-        raise ValueError("this recipe trains two networks, which it does in one process; start it without torchrun.")
+        raise InvalidInput("this recipe trains two networks, which it does in one process; start it without torchrun.")
     return SharedStep(step)
 
 
 class SharedStep:
-    """A ``GradientStep`` shared out: gradients and terms are the means over the whole batch, as in a single process.
+    """A ``GradientStep`` shared out: gradients and terms are the means over the processes' shares of a batch.
 
-    That is exact but for rounding, noise (each process draws its own) and BatchNorm (which sees only its share).
+    Of terms that are means over images, these are the means over the whole batch, as in a single process, but for
+    rounding, noise (each process draws its own) and BatchNorm (which sees only its share). A term of the batch as a
+    whole is another one: the KL of ``sparse_kl`` is taken of the mean activation over each share, and so is larger.
     """
 
     def __init__(self, step: GradientStep):

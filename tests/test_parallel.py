@@ -11,6 +11,8 @@ from torch import distributed
 from ae_utils import checkpoint, parallel
 from ae_utils.__main__ import main
 from ae_utils.data.images import Batches
+from ae_utils.errors import InvalidInput
+from ae_utils.losses.regularized import kl_to_target
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import fit
 
@@ -66,7 +68,7 @@ def test_what_a_hook_does_to_the_model_does_not_stay(alone, train):
 
 
 def test_two_networks_train_in_one_process(alone):
-    with pytest.raises(ValueError, match="trains two networks, which it does in one process"):
+    with pytest.raises(InvalidInput, match="trains two networks, which it does in one process"):
         parallel.spread(step_of("gan"))
 
 
@@ -83,7 +85,16 @@ def test_a_device_that_not_every_process_has_gets_a_sentence(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "999")
     for device in ("cuda", "mps"):
         with (
-            pytest.raises(ValueError, match=f"--device {device}: there is not one for each process"),
+            pytest.raises(InvalidInput, match=f"--device {device}: there is not one for each process"),
             parallel.processes(device),
         ):
             pass
+
+
+def test_what_a_shared_step_is_not_exact_about_is_said():
+    """The KL of a batch's mean activation is not the mean of its halves' KLs, which is what two processes train on."""
+    torch.manual_seed(0)
+    activation, said = torch.rand(64, 10), " ".join(parallel.SharedStep.__doc__.split())
+    halves = torch.stack([kl_to_target(half.mean(0), 0.05).sum() for half in activation.chunk(2)])
+    assert halves.mean() > 1.001 * kl_to_target(activation.mean(0), 0.05).sum()
+    assert "the KL of ``sparse_kl`` is taken of the mean activation over each share, and so is larger" in said

@@ -77,3 +77,9 @@ def test_the_short_board_says_what_the_scoreboard_says():
 
 def test_the_board_has_a_line_for_every_system():
     assert set(RESULTS["scoreboard"]["system"]) >= set(range(1, 17))
+
+
+def test_the_readme_says_where_bits_and_processes_agree():
+    said = " ".join(TEXT.split())
+    assert "The same seed gives the same bits on the CPU of the same machine, with the same versions" in said
+    assert "so is the KL of `sparse-kl`, whose mean activation is taken over the share" in said

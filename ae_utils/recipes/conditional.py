@@ -78,7 +78,7 @@ conditional = partial(
     Recipe,
     model=conditional_vae,
     settings={"latent_dim": 8, "width": 256},
-    optimizer=partial(adamw, lr=5e-3),
+    optimizer=partial(adamw, lr=5e-3, weight_decay=0.0),
     schedule=one_cycle,
     batch_size=128,
     epochs=6,

@@ -87,7 +87,7 @@ RECIPES = (
         "a code of two numbers, and a decoder that runs in a page",
         small_vae,
         settings={"latent_dim": 2},
-        optimizer=partial(adamw, lr=5e-3),
+        optimizer=partial(adamw, lr=5e-3, weight_decay=0.0),
         schedule=one_cycle,
     ),
     variational(
@@ -95,7 +95,7 @@ RECIPES = (
         "the lowest bound in three minutes: convolutions, BatchNorm, one-cycle",
         conv_vae,
         settings={"latent_dim": 32, "width": 256},
-        optimizer=partial(adamw, lr=8e-3),
+        optimizer=partial(adamw, lr=8e-3, weight_decay=0.0),
         schedule=one_cycle,
         epochs=11,
         system=0,
