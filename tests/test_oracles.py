@@ -1,0 +1,227 @@
+"""Sums, signs and modes against oracles: closed forms, ``torch.distributions``, arithmetic by hand."""
+
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import MultivariateNormal, Normal
+
+from ae_utils.adversarial import AdversarialStep
+from ae_utils.data.images import Batch, Images
+from ae_utils.helped import HelpedStep
+from ae_utils.losses.adversarial import discriminator_loss
+from ae_utils.losses.reconstruction import mean_squared_error
+from ae_utils.losses.regularized import sparse_l1
+from ae_utils.losses.variational import binarized, importance_weighted, negative_elbo
+from ae_utils.metrics.codes import codes
+from ae_utils.metrics.distance import features
+from ae_utils.metrics.generation import judged
+from ae_utils.metrics.images import reconstruct
+from ae_utils.metrics.likelihood import active_units, elbo, log_likelihood
+from ae_utils.metrics.obedience import all_digits, draw, redraw
+from ae_utils.models import CVAE, VAE, Autoencoder, Discriminator, Generator, Judge
+from ae_utils.networks import dense_decoder, dense_encoder, hidden
+from ae_utils.training import GradientStep, adam
+
+
+class Output(NamedTuple):
+    """What an objective reads of a model's output."""
+
+    x_hat: Tensor | None = None
+    z: Tensor | None = None
+    logits: Tensor | None = None
+    mu: Tensor | None = None
+    logvar: Tensor | None = None
+
+
+def test_l1_is_the_sum_over_a_codes_numbers():
+    x, z = torch.zeros(2, 1, 28, 28), torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -4.0]])
+    terms = sparse_l1(lambda x, label: Output(x, z), Batch(x, x, torch.zeros(2)), 0.0, weight=1.0)
+    assert terms["l1"].item() == (3.5 + 7.0) / 2
+
+
+# --- the importance-weighted bound of a model whose posterior is exact: every weight is p(x), whatever is drawn ------
+
+SLOPE, STD = 1.5, 0.7  # z from N(0, 1), x from N(SLOPE z, STD²), so x from N(0, SLOPE² + STD²)
+
+
+def exact(x, label):
+    variance = 1 / (1 + SLOPE**2 / STD**2)
+    mu, logvar = variance * SLOPE / STD**2 * x.flatten(1), torch.full((len(x), 1), math.log(variance))
+    z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+    return Output(z=z, logits=SLOPE * z[:, :, None, None], mu=mu, logvar=logvar)
+
+
+def normal(logits, target):
+    return -Normal(logits, STD).log_prob(target).flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7])
+def test_the_importance_weighted_bound_is_log_p_of_an_exact_posterior(samples):
+    x = torch.tensor([-4.0, 0.0, 0.3, 2.0, 6.0])[:, None, None, None]
+    log_p = Normal(0.0, math.sqrt(SLOPE**2 + STD**2)).log_prob(x).mean()
+    terms = importance_weighted(exact, Batch(x, x, torch.zeros(5)), 0.0, samples=samples, likelihood=normal)
+    assert terms["loss"].item() == pytest.approx(-log_p.item(), rel=1e-5)
+
+
+def test_the_importance_weighted_bound_is_that_of_each_image(train):
+    """Against a loop over images and samples, with the same random numbers."""
+    torch.manual_seed(0)
+    model = VAE(dense_encoder((6,)), dense_decoder((3,), last=nn.Identity), 3)
+    x, samples = train.x[:4], 5
+    torch.manual_seed(1)
+    loss = importance_weighted(model, Batch(x, x, train.label[:4]), 0.0, samples=samples)["loss"]
+    torch.manual_seed(1)
+    eps = torch.randn(4, samples, 3)  # images in the outer loop
+    bounds = []
+    for image, draws in zip(x, eps, strict=True):
+        mu, logvar = model.posterior(image[None])
+        posterior = Normal(mu[0], torch.exp(0.5 * logvar[0]))
+        z = posterior.mean + posterior.stddev * draws
+        log_ratio = (Normal(0.0, 1.0).log_prob(z) - posterior.log_prob(z)).sum(1)
+        log_p_x = torch.distributions.Bernoulli(logits=model.logits(z), validate_args=False).log_prob(image)
+        bounds.append(torch.logsumexp(log_ratio + log_p_x.flatten(1).sum(1), 0) - math.log(samples))
+    assert loss.item() == pytest.approx(-torch.stack(bounds).mean().item(), rel=1e-5)
+
+
+def test_binarising_leaves_no_grey_in_a_target_of_its_own():
+    x, target = torch.full((500, 1, 28, 28), 0.5), torch.full((500, 1, 28, 28), 0.2)
+    made = binarized(Batch(x, target, torch.zeros(500)))
+    assert set(made.target.unique().tolist()) == {0.0, 1.0}
+    assert made.target.mean().item() == pytest.approx(0.2, abs=0.01)
+
+
+def test_an_active_unit_is_one_whose_variance_counts():
+    """The unit with a standard deviation of .05 has a variance of .0025, which is below .01."""
+
+    class Coder(nn.Module):
+        def encode(self, x, label):
+            return x.flatten(1)[:, :3] * torch.tensor([0.05, 0.2, 0.0]) / x.flatten(1)[:, :3].std(0)
+
+    x = torch.rand(800, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    images = Images(x, x, torch.zeros(800, dtype=torch.int64))
+    assert active_units(Coder(), images).tolist() == [False, True, False]
+    assert active_units(Coder(), images, threshold=0.001).tolist() == [True, True, False]
+
+
+# --- R1 and the helper ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.2, 3.0])
+def test_the_discriminator_pays_half_gamma_times_the_squared_slope(penalty):
+    """A linear one: its slope is its weight, and the gradient of gamma / 2 · |weight|² is gamma · weight."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)))
+    generator, every, lr = Generator(nn.Linear(2, 784), 2), 4, 1e-3
+    optimizers = (torch.optim.SGD(player.parameters(), lr=lr) for player in (generator, discriminator))
+    step = AdversarialStep(generator, discriminator, *optimizers, penalty=penalty, penalty_every=every)
+    weight, (real, fake) = discriminator.body[1].weight, torch.rand(2, 6, 1, 28, 28)
+    before = weight.detach().clone()
+    (slope,) = torch.autograd.grad(discriminator_loss(discriminator(real), discriminator(fake)), weight)
+    step.update_discriminator(real, fake)
+    assert torch.allclose(weight, before - lr * (slope + every * penalty * before), atol=1e-8)
+
+
+def helped(helper):
+    torch.manual_seed(0)
+    model = CVAE(nn.Flatten(), nn.Linear(794, 4), dense_decoder((12,), last=nn.Identity), 2)
+    return HelpedStep(model, helper, negative_elbo, adam(model.parameters()), adam(helper.parameters()))
+
+
+@pytest.fixture
+def batch(train):
+    return Batch(train.x[:32], train.x[:32], train.label[:32])
+
+
+def test_the_helper_reads_the_models_digits_in_evaluation_mode(batch):
+    helper = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10))
+    step, modes = helped(helper), []
+    helper.register_forward_hook(lambda helper, *_: modes.append(helper.training))
+    GradientStep.train(step, batch, 0.5)
+    assert modes == [False] and helper[2].num_batches_tracked == 0
+    step.train(batch, 0.5)
+    assert modes == [False, False, True] and helper[2].num_batches_tracked == 1
+
+
+def test_what_the_helper_reads_are_pictures(batch):
+    """With noise of up to .6 on them, but between black and white."""
+    helper = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    step, seen = helped(helper), []
+    helper.register_forward_hook(lambda _, given, __: seen.append(given[0].detach()))
+    step.train(batch, 0.5)
+    assert len(seen) == 2
+    for pictures in seen:
+        assert pictures.min() == 0 and pictures.max() == 1
+    noise = (seen[1] - batch.target[16:]).flatten(1)[:, :28]  # the first row of a digit is black
+    assert noise.max() > 0.5 and (noise.amax(1) < 0.1).any(), "of another strength for each"
+
+
+# --- evaluation is done in evaluation mode --------------------------------------------------------------------------
+
+torch.manual_seed(0)
+NORMED = (nn.Flatten(), *hidden(784, 6))
+MODELS = {
+    "autoencoder": Autoencoder(nn.Sequential(*NORMED, nn.Dropout(0.5)), dense_decoder((6,)), 6),
+    "vae": VAE(nn.Sequential(*NORMED), nn.Sequential(*hidden(3, 8), *dense_decoder((8,), last=nn.Identity)), 3),
+    "cvae": CVAE(nn.Flatten(), nn.Sequential(*hidden(794, 6)), nn.Sequential(nn.Dropout(0.5), nn.Linear(13, 784),
+                 nn.Unflatten(1, (1, 28, 28))), 3),
+    "judge": Judge(nn.Sequential(*NORMED, nn.Dropout(0.5)), 6),
+}  # fmt: skip
+MEASURES = {
+    "codes": ("autoencoder", codes),
+    "reconstruct": ("autoencoder", reconstruct),
+    "elbo": ("vae", elbo),
+    "log_likelihood": ("vae", lambda model, images: log_likelihood(model, images, samples=3)),
+    "active_units": ("vae", lambda model, images: active_units(model, images, threshold=0.2)),
+    "draw": ("cvae", lambda model, images: draw(model, all_digits(20))),
+    "redraw": ("cvae", lambda model, images: redraw(model, images, images.label)),
+    "features": ("judge", lambda judge, images: features(judge, images.x)),
+    "judged": ("judge", lambda judge, images: judged(judge, images.x)),
+    "step": ("autoencoder", lambda model, images: evaluated(model, mean_squared_error, images)),
+    "step of a vae": ("vae", lambda model, images: evaluated(model, negative_elbo, images)),
+}
+
+
+def evaluated(model, objective, images):
+    step = GradientStep(model, objective, adam(model.parameters()))
+    return step.evaluate(Batch(images.x, images.target, images.label))["loss"]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_nothing_is_measured_in_training_mode(name, test):
+    """A model that was just training is measured as one in evaluation mode, and learns nothing from it."""
+    kind, measure = MEASURES[name]
+    model, images, found = MODELS[kind], test[:40], []
+    for training in (False, True):
+        model.train(training)
+        kept = {key: value.clone() for key, value in model.state_dict().items()}
+        torch.manual_seed(1)
+        found.append(measure(model, images).detach())
+        assert all(torch.equal(value, kept[key]) for key, value in model.state_dict().items())
+    assert torch.equal(*found)
+
+
+def test_a_game_is_evaluated_in_evaluation_mode(test):
+    discriminator = Discriminator(nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.Dropout(0.5), nn.Linear(8, 1)))
+    generator = Generator(nn.Sequential(*hidden(2, 4), nn.Linear(4, 784), nn.Unflatten(1, (1, 28, 28))), 2)
+    step = AdversarialStep(
+        generator, discriminator, *(adam(player.parameters()) for player in (generator, discriminator))
+    )
+    batch, found = Batch(test.x[:20], test.x[:20], test.label[:20]), []
+    for training in (False, True):
+        discriminator.train(training)
+        torch.manual_seed(1)
+        found.append(step.evaluate(batch))
+    assert found[0] == found[1]
+
+
+def test_the_exact_posterior_above_is_exact():
+    """The oracle's own check: joint density over posterior is the marginal, by torch.distributions."""
+    joint = MultivariateNormal(torch.zeros(2), torch.tensor([[1.0, SLOPE], [SLOPE, SLOPE**2 + STD**2]]))
+    x = torch.tensor([[[[1.3]]]])
+    output = exact(x, None)
+    posterior = Normal(output.mu, torch.exp(0.5 * output.logvar)).log_prob(output.z)
+    marginal = joint.log_prob(torch.cat([output.z[0], x.flatten()])) - posterior
+    assert marginal.item() == pytest.approx(Normal(0.0, math.sqrt(SLOPE**2 + STD**2)).log_prob(x).item(), rel=1e-5)
