@@ -1,11 +1,13 @@
 """The scoreboard on runs of seconds: one protocol, the same numbers twice, a line for every system."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
 
 from ae_utils.__main__ import main
+from ae_utils.recipes import adversarial
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.run import Run
 from ae_utils.scoreboard import measure
@@ -22,9 +24,12 @@ ALL = {"parameters", "code", "cpu_seconds", "frechet_drawn", "frechet_real"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def a_small_protocol():
+def a_small_protocol(train, test):
+    few = {"train": train, "test": test}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "SAMPLES", 5)
+        patch.setattr(adversarial, "SAMPLES", 500)
+        patch.setattr("ae_utils.data.mnist.mnist", lambda split: few[split])  # whose images a GAN is compared with
         yield
 
 
@@ -79,8 +84,8 @@ def test_short_recipes_are_trained_with_three_seeds(tmp_path):
     assert " ± " in (tmp_path / "results" / "scoreboard.md").read_text()
 
 
-def test_weights_that_changed_are_measured_again(tmp_path):
-    board(tmp_path, "pca-ae")
+def test_weights_that_changed_are_measured_again(written, tmp_path):
+    shutil.copytree(written[0] / "runs", tmp_path / "runs")
     kept = tmp_path / "runs/seed-0/pca-ae/scoreboard.json"
     other = json.loads(kept.read_text())
     other["of"]["checkpoint"], other["columns"]["mse"] = "another", 1.0
@@ -88,7 +93,8 @@ def test_weights_that_changed_are_measured_again(tmp_path):
     assert board(tmp_path, "pca-ae").loc["pca-ae", "mse"] < 1
 
 
-def test_published_numbers_stand_beside_ours(tmp_path):
+def test_published_numbers_stand_beside_ours(written, tmp_path):
+    shutil.copytree(written[0] / "runs", tmp_path / "runs")
     (tmp_path / "results").mkdir()
     line = "pca-ae,mse,0.0168,PCA,the same\nvae,mse,1,nobody,none\n"
     (tmp_path / "results" / "published.csv").write_text("recipe,column,value,source,protocol\n" + line)
@@ -97,7 +103,8 @@ def test_published_numbers_stand_beside_ours(tmp_path):
     assert f"| pca-ae | MSE | {ours:.5f} | 0.0168 | PCA | the same |" in page and "nobody" not in page
 
 
-def test_what_only_draws_has_no_picture_of_errors(tmp_path):
+def test_what_only_draws_has_no_picture_of_errors(written, tmp_path):
+    shutil.copytree(written[0] / "runs", tmp_path / "runs")
     assert pd.isna(board(tmp_path, "gan").loc["gan", "mse"])
     assert not (tmp_path / "results" / "mse.png").exists()
 

@@ -6,6 +6,7 @@ import statistics
 import pytest
 import torch
 from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of, quiet_tab
+from stress.share import WHOLE, share
 
 from ae_utils.networks import Conditional
 from ae_utils.widgets.explorer import LatentExplorer
@@ -140,7 +141,7 @@ def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):
     assert page.code()[1] == 1  # chosen by an arrow key
 
 
-def test_five_hundred_random_events(tab, tmp_path):
+def test_random_events(tab, tmp_path):
     page = ExplorerPage(tab, tmp_path / "explorer.html", conditional(), **options())
     dice = random.Random(0)
     sliders, labels = tab.locator("input[type=range]").all(), tab.locator("input[type=radio]").all()
@@ -161,13 +162,14 @@ def test_five_hundred_random_events(tab, tmp_path):
         lambda: dice.choice(buttons).click(),
         drag,
     )
-    for number in range(500):
+    for number in share(500, 100):
         dice.choice(events)()
         if number % 50 == 0:
             page.check()
     page.check()
 
 
+@pytest.mark.skipif(not WHOLE, reason="shown by `STRESS=1 pytest -s tests/browser/test_page.py`")
 @pytest.mark.parametrize("kind", ["dense", "shuffled"])
 def test_speed(kind, tab, tmp_path):
     """Printed, not asserted: a busy machine must not fail the tests."""
