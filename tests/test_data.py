@@ -89,7 +89,7 @@ def test_a_truncated_unpacked_file_is_unpacked_again(packed):
 
 def test_two_processes_unpack_at_once(packed):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        homes = pool.map(unpacked, [packed, packed])
+        homes = pool.map_async(unpacked, [packed, packed]).get(timeout=300)
     assert homes == [packed, packed]
     raw = packed / "MNIST" / "raw"
     assert sorted(path.name for path in raw.iterdir()) == sorted(name for name, _, _ in bundled.FILES)

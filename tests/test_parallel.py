@@ -1,9 +1,7 @@
 """Several processes train as one does: the same weights, terms and files."""
 
-import subprocess
-import sys
-
 import pandas as pd
+import processes
 import pytest
 import torch
 from torch import distributed
@@ -22,8 +20,7 @@ def test_two_processes_train_as_one(tmp_path, capfd):
     command = ["train", "linear-3d", "--images", "1219", "--epochs", "1", "--device", "cpu", "--out"]
     assert main([*command, str(tmp_path / "one")]) == 0
     printed = capfd.readouterr().out
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "ae_utils"]
-    done = subprocess.run([*torchrun, *command, str(tmp_path / "two")], capture_output=True, text=True)
+    done = processes.run(*processes.TORCHRUN, "-m", "ae_utils", *command, tmp_path / "two")
     assert done.returncode == 0, done.stderr
     one, two = (tmp_path / name / "linear-3d" for name in ("one", "two"))
     weights, shared = (checkpoint.load(folder / "checkpoint.pt")["step"] for folder in (one, two))

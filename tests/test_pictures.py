@@ -82,21 +82,18 @@ def test_what_cannot_be_read_gets_one_sentence(tmp_path, seven):
             read_picture(tmp_path / name)
 
 
-def test_reconstruct_writes_a_picture_and_says_what_it_did(tmp_path, monkeypatch, capsys, seven):
+def test_reconstruct_writes_a_picture_and_says_what_it_did(tmp_path, monkeypatch, capsys, seven, short_run):
     monkeypatch.chdir(tmp_path)
     saved(tmp_path / "seven.png", 255 - large(seven))
-    assert main(["train", "conv-fast", "--images", "300", "--epochs", "1", "--quiet"]) == 0
-    assert main(["reconstruct", "runs/conv-fast", "seven.png", "seven.png", "--out", "mine.png"]) == 0
+    run = str(short_run("conv-fast"))
+    assert main(["reconstruct", run, "seven.png", "seven.png", "--out", "mine.png"]) == 0
     printed = capsys.readouterr().out
     assert "seven.png: inverted, scaled to 20 pixels and centred; looks like a 7; squared error 0." in printed
     assert Image.open(tmp_path / "mine.png").size[0] > 200
-    assert main(["reconstruct", "runs/conv-fast", "nowhere.png"]) == 2
+    assert main(["reconstruct", run, "nowhere.png"]) == 2
     assert "nowhere.png does not exist" in capsys.readouterr().err
 
 
-def test_a_generator_cannot_reconstruct(tmp_path, monkeypatch, capsys, seven):
-    monkeypatch.chdir(tmp_path)
-    saved(tmp_path / "seven.png", seven)
-    assert main(["train", "gan", "--images", "64", "--epochs", "1", "--quiet"]) == 0
-    assert main(["reconstruct", "runs/gan", "seven.png"]) == 2
+def test_a_generator_cannot_reconstruct(tmp_path, capsys, seven, short_run):
+    assert main(["reconstruct", str(short_run("gan")), str(saved(tmp_path / "seven.png", seven))]) == 2
     assert "gan has no encoder, it only draws" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 
+import processes
 import pytest
 import torch
 from PIL import Image
@@ -23,7 +24,7 @@ from ae_utils.data.mnist import FILES, data_folder, mnist, unpacked
 from ae_utils.data.table import from_csv, to_csv
 from ae_utils.errors import InvalidInput
 from ae_utils.recipes.catalogue import RECIPES
-from ae_utils.recipes.run import Run, load_model
+from ae_utils.recipes.run import load_model
 from ae_utils.recipes.trained import about, trained
 
 SEEDS = share(20, 2)
@@ -127,12 +128,10 @@ def left_in(folder):
 # --- checkpoints ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+@pytest.fixture
+def finished(short_run):
     """A folder that a short training wrote."""
-    folder = tmp_path_factory.mktemp("good") / "linear-3d"
-    Run(RECIPES["linear-3d"], folder, epochs=1, images=300).train()
-    return folder
+    return short_run("linear-3d")
 
 
 @pytest.fixture
@@ -445,7 +444,6 @@ def test_the_command_itself_prints_one_line(kind, run, good_table, folders, pack
     path, command = arguments[kind]
     spoil(path, holed, 0)
     (packed / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
-    environment = {**os.environ, "AE_UTILS_DATA": str(packed)}
-    words = [sys.executable, "-m", "ae_utils", *map(str, command)]
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    words = (sys.executable, "-m", "ae_utils", *command)
+    done = processes.run(*words, cwd=tmp_path, env={"AE_UTILS_DATA": str(packed)})
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(path) in done.stderr
