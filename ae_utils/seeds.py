@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from ae_utils.errors import InvalidInput
+
 STREAMS = ("noise", "shuffle", "evaluation", "hooks")  # weights are initialised from ``torch.manual_seed(seed)`` itself
 
 
@@ -13,8 +15,13 @@ def epoch_seed(seed: int, epoch: int, stream: str = "noise") -> int:
     """The seed of one ``stream`` of random numbers in one epoch, for ``torch.manual_seed`` or a ``torch.Generator``.
 
     Mixed by NumPy's ``SeedSequence``, so neighbouring seeds, epochs and streams have nothing in common. Raises
-    ``ValueError`` for a negative seed or epoch, or a stream that is not one of ``STREAMS``.
+    ``InvalidInput`` for a negative seed or epoch, or a stream that is not one of ``STREAMS``.
     """
+    if min(seed, epoch) < 0 or stream not in STREAMS:
+        raise InvalidInput(
+            f"expected a seed and an epoch of at least 0 and a stream out of {', '.join(STREAMS)}, "
+            f"but got seed {seed}, epoch {epoch} and {stream!r}."
+        )
     mixed = np.random.SeedSequence((seed, epoch, STREAMS.index(stream)))
     return int(mixed.generate_state(1, np.uint64)[0] >> np.uint64(1))  # torch takes 63 bits
 

@@ -90,6 +90,14 @@ def test_the_weights_do_not_foretell_the_order_of_the_images(train):
     assert not torch.equal(Batches(train, 64, shuffle=True, seed=0).order(0), first)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"seed": -1, "epoch": 0}, {"seed": 0, "epoch": -1}, {"seed": 0, "epoch": 0, "stream": "x"}]
+)
+def test_seeds_that_are_none_get_a_sentence(wrong):
+    with pytest.raises(InvalidInput, match="at least 0 and a stream out of noise, shuffle, evaluation, hooks, but got"):
+        epoch_seed(**wrong)
+
+
 def test_own_random_numbers_leave_those_outside_alone():
     torch.manual_seed(1)
     expected = torch.rand(4)
