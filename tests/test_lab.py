@@ -3,9 +3,9 @@
 import json
 import os
 import re
-import subprocess
 import sys
 
+import processes
 import pytest
 
 from ae_utils.lab import CHECKOUT, SLIDERS, keep_sliders, main, own_places, refresh, switches
@@ -166,13 +166,14 @@ def test_git_ignores_the_copies():
 
 
 def test_pytest_does_not_collect_the_copies(tmp_path):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "test_copy.py").write_text("def test_that_fails():\n    assert False\n")
+    for folder in ("work", ".venv", "tests"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"test_in_{folder.strip('.')}.py").write_text("def test_nothing():\n    pass\n")
     config = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "."]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert "test_copy" not in found.stdout
+    found = processes.run(*command, cwd=tmp_path)
+    assert re.findall(r"test_in_\w+", found.stdout) == ["test_in_tests"]
 
 
 @pytest.fixture
