@@ -30,6 +30,8 @@ class Affine(nn.Module):
 class Shift(nn.Module):
     """Adds ``sign`` times a fixed image (784 values, saved with the weights): centres data, or undoes it."""
 
+    mean: Tensor
+
     def __init__(self, sign: int):
         super().__init__()
         self.sign = sign
@@ -113,7 +115,7 @@ def normalized(layers: nn.Sequential) -> nn.Sequential:
     result = nn.Sequential()
     for layer in layers:
         if isinstance(layer, nn.ReLU):
-            result.append(nn.BatchNorm2d(result[-1].out_channels))
+            result.append(nn.BatchNorm2d(result[-1].out_channels))  # type: ignore[arg-type] # of a convolution
         result.append(layer)
     return result
 
@@ -196,7 +198,7 @@ class Residual(nn.Module):
     convolution with the same geometry, on a picture brought to size, is the shortcut.
     """
 
-    def __init__(self, resize: nn.Module, shortcut: nn.Module):
+    def __init__(self, resize: nn.Conv2d | nn.ConvTranspose2d, shortcut: nn.Module):
         super().__init__()
         channels = resize.out_channels
         self.main = nn.Sequential(

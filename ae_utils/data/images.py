@@ -104,7 +104,7 @@ class Batches:
         order = self.order(epoch).to(x.device) if self.shuffle else None
         starts = [index * self.batch_size for index in range(len(self))]
         for start, end in zip(starts, [*starts[1:], len(x)], strict=True):
-            part = slice(start, end)
+            part: slice | Tensor = slice(start, end)
             if order is not None:
                 part = order[part]
             batch_x = x[part]

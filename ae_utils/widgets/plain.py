@@ -5,13 +5,49 @@ Layers of ``ae_utils.networks``, which widgets do not import, are known by their
 
 import copy
 from collections.abc import Iterator
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 
+class ResidualLayer(Protocol):
+    """What ``networks.Residual`` consists of."""
+
+    main: nn.Module
+    shortcut: nn.Module
+    activation: nn.Module
+
+
+class AffineLayer(Protocol):
+    """The two numbers of ``networks.Affine``."""
+
+    scale: float
+    shift: float
+
+
+class ShiftLayer(Protocol):
+    """The sign and the image of ``networks.Shift``."""
+
+    sign: int
+    mean: Tensor
+
+
+class ConditionalLayer(Protocol):
+    """What ``networks.Conditional`` consists of; lesson 05 defines one of its own."""
+
+    main: nn.Module
+    activation: nn.Module
+    pass_on: bool
+    scale: Tensor
+    shift: Tensor
+
+
 class ScaleShift(nn.Module):
     """``scale * x + shift`` with a pair of numbers for each channel, or one pair for all."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, scale: Tensor, shift: Tensor):
         super().__init__()
@@ -37,7 +73,10 @@ class Sum(nn.Module):
 class PerLabel(nn.Module):
     """A layer on all numbers but the last, one for each label, which choose a scale and a shift for what it gives."""
 
-    def __init__(self, layer: nn.Module):
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, layer: ConditionalLayer):
         super().__init__()
         self.main, self.activation, self.pass_on = chain(layer.main), chain(layer.activation), layer.pass_on
         self.register_buffer("scale", layer.scale.detach().float())
@@ -60,25 +99,35 @@ def _leaves(module: nn.Module) -> Iterator[nn.Module]:
         for child in module:
             yield from _leaves(child)
     elif type(module).__name__ == "Residual":
-        yield from (Sum(module.main, module.shortcut), module.activation)
+        block = cast(ResidualLayer, module)
+        yield from (Sum(block.main, block.shortcut), block.activation)
     else:
         yield module
 
 
 def _plain(layer: nn.Module) -> nn.Module:
     """A copy of the layer, in a simpler form where it has one once training is over."""
-    kind = type(layer)
-    if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and layer.track_running_stats:
-        scale = (layer.running_var.double() + layer.eps).rsqrt()
-        scale = scale if layer.weight is None else scale * layer.weight
-        shift = -layer.running_mean * scale
-        return ScaleShift(scale, shift if layer.bias is None else shift + layer.bias)
-    if kind in (nn.Dropout, nn.Dropout2d):
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.track_running_stats:
+        return _folded(layer)
+    if isinstance(layer, nn.Dropout | nn.Dropout2d):
         return nn.Identity()
-    if kind.__name__ == "Affine":  # two numbers
-        return ScaleShift(torch.tensor([layer.scale]), torch.tensor([layer.shift]))
-    if kind.__name__ == "Shift":  # plus or minus a fixed image
-        return ScaleShift(torch.ones_like(layer.mean), layer.sign * layer.mean)
-    if kind.__name__ == "Conditional":
-        return PerLabel(layer)
+    name = type(layer).__name__
+    if name == "Affine":
+        affine = cast(AffineLayer, layer)
+        return ScaleShift(torch.tensor([affine.scale]), torch.tensor([affine.shift]))
+    if name == "Shift":
+        centred = cast(ShiftLayer, layer)
+        return ScaleShift(torch.ones_like(centred.mean), centred.sign * centred.mean)
+    if name == "Conditional":
+        return PerLabel(cast(ConditionalLayer, layer))
     return copy.deepcopy(layer).float()
+
+
+def _folded(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> ScaleShift:
+    """BatchNorm with the statistics it has collected: a scale and a shift for each channel."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None  # it tracks them
+    scale = (variance.double() + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -mean * scale
+    return ScaleShift(scale, shift if norm.bias is None else shift + norm.bias)

@@ -6,6 +6,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from ae_utils.errors import InvalidInput
 from ae_utils.widgets.plain import PerLabel, ScaleShift, Sum, chain
 
+Op = dict[str, Any]  # its name, tensors, sizes, and for parallel roads lists of such dictionaries
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, so that codes not tried are safe too
 
@@ -22,7 +24,7 @@ class Unsupported(InvalidInput):
     """The page cannot run this decoder; the message says why."""
 
 
-def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict:
+def program(decoder: nn.Module, codes: Tensor, expected: Tensor) -> dict[str, Any]:
     """The program of a decoder: ``{"ops": [...], "dtype": "float16" or "float32"}``, its arrays as bytes.
 
     ``codes`` (n, inputs) are decoded by the program's layers and must give ``expected`` (n, 1, height, width) to
@@ -46,9 +48,9 @@ def _close(images: Tensor, expected: Tensor) -> bool:
     return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
 
 
-def _ops(layers: nn.Sequential, x: Tensor) -> list[dict]:
+def _ops(layers: nn.Sequential, x: Tensor) -> list[Op]:
     """A dictionary for each layer that computes; ``x`` (1, inputs) is followed through them for its shapes."""
-    ops = []
+    ops: list[Op] = []
     for layer in layers:
         if type(layer) not in OPS:
             raise Unsupported(f"{type(layer).__name__} is not a layer that the page knows")
@@ -59,20 +61,20 @@ def _ops(layers: nn.Sequential, x: Tensor) -> list[dict]:
     return ops
 
 
-def _multiply_adds(ops: list[dict]) -> int:
+def _multiply_adds(ops: list[Op]) -> int:
     inside = [value for op in ops for value in op.values() if _is_road(value)]
     return sum(op.get("multiply_adds", 0) for op in ops) + sum(map(_multiply_adds, inside))
 
 
-def _is_road(value) -> bool:
+def _is_road(value: object) -> TypeGuard[list[Op]]:
     """Whether a value of an op is a list of ops itself."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
-def _packed(op: dict, dtype: str) -> dict:
+def _packed(op: Op, dtype: str) -> Op:
     """The op with its tensors as bytes: numbers in ``dtype``, places in uint32."""
 
-    def pack(value):
+    def pack(value: object) -> object:
         if _is_road(value):
             return [_packed(op, dtype) for op in value]
         if not isinstance(value, Tensor):
@@ -83,7 +85,7 @@ def _packed(op: dict, dtype: str) -> dict:
     return {name: pack(value) for name, value in op.items()}
 
 
-def _linear(layer: nn.Linear, before: Tensor, after: Tensor) -> dict:
+def _linear(layer: nn.Linear, before: Tensor, after: Tensor) -> Op:
     if before.ndim != 2:
         raise Unsupported("Linear is applied to more than one row a picture")
     return {
@@ -94,17 +96,17 @@ def _linear(layer: nn.Linear, before: Tensor, after: Tensor) -> dict:
     }
 
 
-def _convolution(layer: nn.Conv2d, before: Tensor, after: Tensor) -> dict:
+def _convolution(layer: nn.Conv2d, before: Tensor, after: Tensor) -> Op:
     weight = layer.weight.flatten(1)  # (outputs, inputs·height·width)
     return _grids(layer, "convolution", weight, image=before, grid=after)
 
 
-def _transposed_convolution(layer: nn.ConvTranspose2d, before: Tensor, after: Tensor) -> dict:
+def _transposed_convolution(layer: nn.ConvTranspose2d, before: Tensor, after: Tensor) -> Op:
     weight = layer.weight.flatten(1).T  # (outputs·height·width, inputs)
     return _grids(layer, "transposed_convolution", weight, image=after, grid=before)
 
 
-def _grids(layer: nn.Module, op: str, weight: Tensor, *, image: Tensor, grid: Tensor) -> dict:
+def _grids(layer: nn.Conv2d | nn.ConvTranspose2d, op: str, weight: Tensor, *, image: Tensor, grid: Tensor) -> Op:
     """Both convolutions: the kernel is laid on ``image`` once for each place of ``grid``."""
     if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise Unsupported(f"{type(layer).__name__} with groups, dilation or a named padding is not known to the page")
@@ -121,19 +123,19 @@ def _grids(layer: nn.Module, op: str, weight: Tensor, *, image: Tensor, grid: Te
     }
 
 
-def _bias(layer: nn.Module, outputs: int) -> Tensor:
+def _bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, outputs: int) -> Tensor:
     return torch.zeros(outputs) if layer.bias is None else layer.bias
 
 
-def _scale_shift(layer: ScaleShift, before: Tensor, after: Tensor) -> dict:
+def _scale_shift(layer: ScaleShift, before: Tensor, after: Tensor) -> Op:
     return {"op": "scale_shift", "scale": layer.scale, "shift": layer.shift}
 
 
-def _sum(layer: Sum, before: Tensor, after: Tensor) -> dict:
+def _sum(layer: Sum, before: Tensor, after: Tensor) -> Op:
     return {"op": "sum", "main": _ops(layer.main, before), "shortcut": _ops(layer.shortcut, before)}
 
 
-def _per_label(layer: PerLabel, before: Tensor, after: Tensor) -> dict:
+def _per_label(layer: PerLabel, before: Tensor, after: Tensor) -> Op:
     inner = before[:, : -len(layer.scale)]
     return {
         "op": "per_label", "main": _ops(layer.main, inner), "activation": _ops(layer.activation, layer.main(inner)),
@@ -141,30 +143,30 @@ def _per_label(layer: PerLabel, before: Tensor, after: Tensor) -> dict:
     }  # fmt: skip
 
 
-def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
     """A layer that only moves numbers: where each one comes from is found by moving their places."""
     places = torch.arange(before.numel(), dtype=torch.float64).view(before.shape)
     return {"op": "gather", "source": layer(places).long()}
 
 
-def _upsample(layer: nn.Upsample, before: Tensor, after: Tensor) -> dict:
+def _upsample(layer: nn.Upsample, before: Tensor, after: Tensor) -> Op:
     if layer.mode != "nearest":
         raise Unsupported(f"Upsample(mode='{layer.mode}') is not known to the page, only 'nearest'")
     return _gather(layer, before, after)
 
 
-def _nothing(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+def _nothing(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
     return {}  # the numbers stay in their order
 
 
-def _activation(name: str, *options: str) -> Callable[[nn.Module, Tensor, Tensor], dict]:
-    def op(layer: nn.Module, before: Tensor, after: Tensor) -> dict:
+def _activation(name: str, *options: str) -> Callable[[nn.Module, Tensor, Tensor], Op]:
+    def op(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
         return {"op": name, **{option: getattr(layer, option) for option in options}}
 
     return op
 
 
-OPS = {
+OPS: dict[type[nn.Module], Callable[..., Op]] = {  # each takes a layer of its own type, then before and after
     nn.Linear: _linear,
     nn.Conv2d: _convolution,
     nn.ConvTranspose2d: _transposed_convolution,
