@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError:
         print(f"lab: JupyterLab is not installed; `{sys.executable} -m pip install jupyterlab`.", file=sys.stderr)
         return 2
+    chosen = switches(folder)
     sys.stdout.flush()
-    LabApp.launch_instance([*switches(folder), *for_jupyter])
+    LabApp.launch_instance([*chosen, *for_jupyter])
     return 0
 
 
