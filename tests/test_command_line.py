@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pandas as pd
 import processes
@@ -112,7 +113,7 @@ def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):
         ("train", "linear-3d", "--images", "many"): "but got 'many'",
         ("train", "linear-3d", "--seed", "-1"): "at least 0, but got '-1'",
         ("train", "linear-3d", "--device", "gpu"): "invalid choice: 'gpu'",
-        ("train", "linear-3d", "--out", "file"): "cannot write into file/linear-3d",
+        ("train", "linear-3d", "--out", "file"): f"cannot write into {Path('file', 'linear-3d')}",
         ("train", "linear-3d", "--data", "none.csv"): "none.csv does not exist",
         ("train", "linear-3d", "--data", "bad.csv"): "bad.csv has 1 pixel columns, expected 784",
     }

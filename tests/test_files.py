@@ -43,10 +43,11 @@ def test_a_block_that_raises_leaves_the_old_one(tmp_path):
 
 def test_a_place_that_is_no_folder_gets_a_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"file/below cannot be written \(.*\); what stood there before is kept"):
+    with pytest.raises(OSError, match=r"file[/\\]below cannot be written \(.*\); what stood there before is kept"):
         write(tmp_path / "file" / "below", "text")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path):
     """A limit on the size of files stands for the full disk: the kernel refuses the write just as half-way."""
     program = """

@@ -1,5 +1,7 @@
 """Several processes train as one does: the same weights, terms and files."""
 
+import sys
+
 import pandas as pd
 import processes
 import pytest
@@ -15,6 +17,7 @@ from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import fit
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs libuv, which PyTorch lacks on Windows")
 def test_two_processes_train_as_one(tmp_path, capfd):
     """20 steps; the last batch has three images, too few to be shared out."""
     command = ["train", "linear-3d", "--images", "1219", "--epochs", "1", "--device", "cpu", "--out"]

@@ -198,7 +198,7 @@ def load_model(folder: str | Path) -> tuple[Recipe, nn.Module]:
 
 def _write(path: Path, text: str) -> None:
     with whole_file(path) as beside:
-        beside.write_text(text)
+        beside.write_text(text, newline="")  # pandas has ended the lines of a CSV already
 
 
 def _refuse_others(path: Path, content: dict, recipe: Recipe) -> None:

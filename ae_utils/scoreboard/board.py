@@ -96,4 +96,4 @@ def _json(path: Path) -> dict:
 
 def _write(path: Path, text: str) -> None:
     with whole_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", newline="")  # pandas has ended the lines of a CSV already

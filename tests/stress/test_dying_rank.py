@@ -13,6 +13,7 @@ from ae_utils import checkpoint
 
 COMMAND = ("train", "linear-5d", "--images", "600", "--epochs", "4", "--device", "cpu", "--quiet")
 BATCHES = 10  # in an epoch
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs libuv, which PyTorch lacks on Windows")
 
 
 @pytest.mark.parametrize("seed", share(3, 0))

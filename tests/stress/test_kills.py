@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ KINDS = {
 }
 WAYS = ("batch", "bytes", "bytes", "before fsync", "before replace", "after replace")  # five of six while writing
 KILLS = 30 if WHOLE else 2
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor copies of a process")
 
 
 @functools.cache
