@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(line)
         keep_sliders()
         from jupyterlab.labapp import LabApp
-    except (OSError, ValueError) as error:
+    except (InvalidInput, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError:
@@ -60,12 +61,12 @@ def refresh(folder: Path, checkout: Path = CHECKOUT) -> Iterator[str]:
     """Bring the copies in ``folder``/work up to date with the lessons of ``checkout``; yields a line on what was done.
 
     Outside the checkout the tables that lessons read are copied, too, to ``folder``/results. Raises ``OSError`` or
-    ``ValueError`` with one sentence where nothing can be written, or a lesson is missing or damaged.
+    ``InvalidInput`` with one sentence where nothing can be written, or a lesson is missing or damaged.
     """
     originals, work = checkout / "notebooks", folder / "work"
     lessons = [path for path in _files(originals) if path.suffix == ".ipynb"]
     if not lessons:
-        raise ValueError(f"there are no lessons in {originals}; start this in a checkout of the course.")
+        raise InvalidInput(f"there are no lessons in {originals}; start this in a checkout of the course.")
     if not _writable(work):
         raise OSError(f"nothing can be written to {work}; name another folder: make lab FOLDER=~/autoencoders")
     new = 0
@@ -87,7 +88,7 @@ def _refresh(lesson: Path, copy: Path) -> str | None:
     """Bring the copy of one lesson up to date; returns a line on it, "" for a first copy, ``None`` if nothing to do."""
     content = _read(lesson)
     if content is None:
-        raise ValueError(f"{lesson} is no readable notebook; `git checkout notebooks` restores it.")
+        raise InvalidInput(f"{lesson} is no readable notebook; `git checkout notebooks` restores it.")
     wanted, kept = _fingerprint(content), None
     for number in count(2):
         there = copy.exists()

@@ -18,6 +18,8 @@ from ae_utils.data.images import Images
 from ae_utils.data.pictures import read_picture
 from ae_utils.data.table import from_csv, to_csv
 from ae_utils.files import whole_file
+from ae_utils.recipes import run
+from ae_utils.scoreboard import board
 
 
 def write(path, text):
@@ -39,6 +41,12 @@ def test_a_block_that_raises_leaves_the_old_one(tmp_path):
         _ = 1 / 0
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_lines_of_a_csv_end_as_pandas_ended_them(tmp_path):
+    for write_text in (run._write, board._write):
+        write_text(tmp_path / "table.csv", "a,b\r\n1,2\r\n")
+        assert (tmp_path / "table.csv").read_bytes() == b"a,b\r\n1,2\r\n"
 
 
 def test_a_place_that_is_no_folder_gets_a_sentence(tmp_path):

@@ -8,6 +8,7 @@ import sys
 import processes
 import pytest
 
+from ae_utils.errors import InvalidInput
 from ae_utils.lab import CHECKOUT, SLIDERS, keep_sliders, main, own_places, refresh, switches
 
 LESSON, SOLUTION = "01_small.ipynb", "solutions/01_small.ipynb"
@@ -132,7 +133,7 @@ def test_a_copy_that_is_no_notebook_is_kept(text, copied):
 
 def test_a_damaged_lesson_is_named(checkout):
     (checkout / "notebooks" / LESSON).write_text("{")
-    with pytest.raises(ValueError, match=r"01_small\.ipynb is no readable notebook; `git checkout notebooks`"):
+    with pytest.raises(InvalidInput, match=r"01_small\.ipynb is no readable notebook; `git checkout notebooks`"):
         list(refresh(checkout, checkout))
 
 
