@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ae_utils.arguments import SHARE, SIZE, WEIGHT, expects
 from ae_utils.data.images import Batch
 from ae_utils.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
+from ae_utils.protocols import Decodes
 from ae_utils.training import Terms, constant, refuse_diverged
 
 
@@ -24,16 +27,17 @@ class AdversarialStep:
 
     @expects(penalty=WEIGHT, penalty_every=SIZE, average=SHARE)
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, generator_optimizer, discriminator_optimizer, *,
-        schedule: Callable[[float], float] = constant, penalty: float = 0.2, penalty_every: int = 16,
-        average: float = 0.999,
+        self, generator: nn.Module, discriminator: nn.Module, generator_optimizer: Optimizer,
+        discriminator_optimizer: Optimizer, *, schedule: Callable[[float], float] = constant,
+        penalty: float = 0.2, penalty_every: int = 16, average: float = 0.999,
     ):  # fmt: skip
         self.generator, self.discriminator = generator, discriminator
         self.optimizers = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
         self.rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
         self.schedule, self.penalty, self.penalty_every = schedule, penalty, penalty_every
         self.averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(average))
-        self.steps, self._shown, self._shown_at = 0, None, -1
+        self.steps, self._shown_at = 0, -1
+        self._shown: nn.Module = generator  # until somebody asks for the averaged one
 
     def train(self, batch: Batch, progress: float) -> Terms:
         """Both updates; raises ``Diverged`` when a loss is not finite (on a GPU ``fit`` does, after the epoch)."""
@@ -41,8 +45,7 @@ class AdversarialStep:
             optimizer.param_groups[0]["lr"] = self.rates[name] * self.schedule(progress)
         self.generator.train()
         self.discriminator.train()
-        z = torch.randn(len(batch.x), self.generator.latent_dim, device=batch.x.device)
-        fake = self.generator(z)
+        fake = self.generator(_noise(self.generator, len(batch.x), device=batch.x.device))
         terms = {
             "discriminator_loss": self.update_discriminator(batch.x, fake.detach()),
             "generator_loss": self.update_generator(fake),
@@ -79,7 +82,7 @@ class AdversarialStep:
     def evaluate(self, batch: Batch) -> Terms:
         """Both losses on a batch of real images and as many fakes of the averaged generator."""
         self.discriminator.eval()
-        z = torch.randn(len(batch.x), self.generator.latent_dim, device=batch.x.device)
+        z = _noise(self.generator, len(batch.x), device=batch.x.device)
         real_logits, fake_logits = self.discriminator(batch.x), self.discriminator(self.model(z))
         return {
             "discriminator_loss": discriminator_loss(real_logits, fake_logits),
@@ -93,7 +96,7 @@ class AdversarialStep:
             self._shown, self._shown_at = _settled(self.averaged.module), self.steps
         return self._shown
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Everything a later ``load_state_dict`` needs to go on; ``model`` is the averaged generator, to be used."""
         owners = {"generator": self.generator, "discriminator": self.discriminator, "averaged": self.averaged}
         return {
@@ -102,7 +105,7 @@ class AdversarialStep:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }  # fmt: skip
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take both players, their average and both optimizers back."""
         self.steps, self._shown_at = state["steps"], -1
         self.generator.load_state_dict(state["players"]["generator"])
@@ -110,6 +113,11 @@ class AdversarialStep:
         self.averaged.load_state_dict(state["players"]["averaged"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def _noise(player: nn.Module, count: int, **options: Any) -> Tensor:
+    """Codes from N(0, I) for a generator → (count, latent_dim); ``options`` are those of ``torch.randn``."""
+    return torch.randn(count, cast(Decodes, player).latent_dim, **options)
 
 
 @torch.no_grad()
@@ -122,5 +130,5 @@ def _settled(generator: nn.Module, *, batches: int = 20, batch_size: int = 250) 
         layer.momentum = None  # the mean over all batches rather than a running one
     device, random = next(generator.parameters()).device, torch.Generator().manual_seed(0)
     for _ in range(batches if norms else 0):
-        generator(torch.randn(batch_size, generator.latent_dim, generator=random).to(device))
+        generator(_noise(generator, batch_size, generator=random).to(device))
     return generator.eval()

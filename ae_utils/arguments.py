@@ -9,22 +9,31 @@ import inspect
 from collections.abc import Callable
 from math import inf
 from operator import index
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from torch import Tensor
 
 from ae_utils.errors import InvalidInput
 
+P = ParamSpec("P")
+R = TypeVar("R")
 SIZE, POSITIVE, WEIGHT, SHARE = (1, inf), (1e-6, 1e6), (0.0, inf), (0.0, 1.0)
 
 
-def checked_by(check: Callable[[Callable, dict], None]):
+class Decorator(Protocol):
+    """Takes a function and gives one of the same type."""
+
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+def checked_by(check: Callable[[Callable[..., object], dict[str, Any]], None]) -> Decorator:
     """A decorator that calls ``check(function, arguments)`` first, ``arguments`` by name, in the function's order."""
 
-    def decorate(function):
+    def decorate(function: Callable[P, R], /) -> Callable[P, R]:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
-        def checked(*args, **kwargs):
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             check(function, signature.bind(*args, **kwargs).arguments)
             return function(*args, **kwargs)
 
@@ -33,10 +42,10 @@ def checked_by(check: Callable[[Callable, dict], None]):
     return decorate
 
 
-def expects(**bounds: tuple[float, float]):
+def expects(**bounds: tuple[float, float]) -> Decorator:
     """Refuse what is no number or outside ``name=(low, high)``; where ``low`` is an int, fractions too."""
 
-    def check(function, arguments: dict) -> None:
+    def check(function: Callable[..., object], arguments: dict[str, Any]) -> None:
         title = function.__qualname__.removesuffix(".__init__")
         for name in bounds.keys() & arguments.keys():
             (low, high), value = bounds[name], arguments[name]
@@ -49,7 +58,7 @@ def expects(**bounds: tuple[float, float]):
 
 
 @checked_by
-def same_shape(function, arguments: dict) -> None:
+def same_shape(function: Callable[..., object], arguments: dict[str, Any]) -> None:
     """Refuse a first and a second tensor of different shapes, which arithmetic would quietly repeat."""
     one, other = list(arguments.values())[:2]
     if one.shape != other.shape:
@@ -64,7 +73,7 @@ def cheap_to_read(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
-def _inside(value, low: float, high: float) -> bool:
+def _inside(value: Any, low: float, high: float) -> bool:
     try:
         return bool(low <= (value if isinstance(low, float) else index(value)) <= high)
     except (TypeError, ValueError, RuntimeError):

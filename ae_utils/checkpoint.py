@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,13 +18,13 @@ class CheckpointError(InvalidInput):
     """A checkpoint cannot be read, or is not for what it is loaded into; the sentence names the file."""
 
 
-def save(path: str | Path, content: dict) -> None:
+def save(path: str | Path, content: dict[str, Any]) -> None:
     """Write ``content`` whole or not at all: a stop half-way keeps the previous file."""
     with whole_file(path) as beside:
         torch.save({"format": FORMAT, **content}, beside)
 
 
-def load(path: str | Path, needs: Iterable[str] | Mapping[str, type] = ()) -> dict:
+def load(path: str | Path, needs: Iterable[str] | Mapping[str, type] = ()) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; code in the file never runs (``weights_only``), a flipped bit is noticed.
 
     ``needs`` names the entries that must be there, and may say of what type. Raises ``CheckpointError`` when the file

@@ -1,11 +1,27 @@
 """The step of a conditional VAE with a helper: a digit classifier, trained beside it, reads what it draws."""
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from ae_utils.data.images import Batch
-from ae_utils.training import GradientStep, Terms
+from ae_utils.training import GradientStep, Objective, Terms, constant
+
+
+class DrawsLogits(Protocol):
+    """A model that draws with gradients: ``to_image(logits(z, label))``."""
+
+    @property
+    def latent_dim(self) -> int: ...
+
+    @property
+    def to_image(self) -> nn.Module: ...
+
+    def logits(self, z: Tensor, label: Tensor | None = None) -> Tensor: ...
 
 
 class HelpedStep(GradientStep):
@@ -17,9 +33,10 @@ class HelpedStep(GradientStep):
     model is kept. The idea is that of AC-GAN (Odena, Olah, Shlens 2017), without an adversary.
     """
 
-    def __init__(self, model, helper: nn.Module, objective, optimizer, helper_optimizer, *, weight: float = 10.0,
-                 noise_std: float = 0.6, **options):  # fmt: skip
-        super().__init__(model, self._helped, optimizer, **options)
+    def __init__(self, model: nn.Module, helper: nn.Module, objective: Objective, optimizer: Optimizer,
+                 helper_optimizer: Optimizer, *, weight: float = 10.0, noise_std: float = 0.6,
+                 schedule: Callable[[float], float] = constant):  # fmt: skip
+        super().__init__(model, self._helped, optimizer, schedule=schedule)
         self.given, self.helper, self.helper_optimizer = objective, helper, helper_optimizer
         self.weight, self.noise_std, self.helper_rate = weight, noise_std, helper_optimizer.param_groups[0]["lr"]
 
@@ -35,7 +52,7 @@ class HelpedStep(GradientStep):
         self.helper_optimizer.step()
         return {**terms, "helper": loss.detach()}
 
-    def _helped(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def _helped(self, model: DrawsLogits, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The objective and ``told``; only half as many digits are drawn as are shown, which halves the cost."""
         terms, label = self.given(model, batch, progress), batch.label[: _half(len(batch.label))]
         z = torch.randn(len(label), model.latent_dim, device=batch.x.device)
@@ -49,7 +66,7 @@ class HelpedStep(GradientStep):
         std = self.noise_std * torch.rand(len(x), 1, 1, 1, device=x.device)
         return (x + std * torch.randn_like(x)).clamp(0, 1)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Everything a later ``load_state_dict`` needs to go on, the helper and its optimizer included."""
         return {
             **super().state_dict(),
@@ -57,7 +74,7 @@ class HelpedStep(GradientStep):
             "helper_optimizer": self.helper_optimizer.state_dict(),
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the weights and the states of both optimizers back."""
         super().load_state_dict(state)
         self.helper.load_state_dict(state["helper"])

@@ -1,14 +1,15 @@
 """Models: an encoder and a decoder put together, and what they answer."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ae_utils.arguments import SIZE, cheap_to_read, checked_by, expects
+from ae_utils.arguments import SIZE, Decorator, cheap_to_read, checked_by, expects
 from ae_utils.errors import InvalidInput
 from ae_utils.networks import IMAGE, Affine
+from ae_utils.protocols import Decodes
 
 
 class Reconstruction(NamedTuple):
@@ -18,10 +19,10 @@ class Reconstruction(NamedTuple):
     z: Tensor
 
 
-def _takes(name: str, kind: str, shape: Callable[[nn.Module], tuple[int, ...]]):
+def _takes(name: str, kind: str, shape: Callable[[Decodes], tuple[int, ...]]) -> Decorator:
     """A decorator that refuses any other ``kind`` of input with a sentence on what was expected and what came."""
 
-    def check(method, arguments: dict) -> None:
+    def check(method: Callable[..., object], arguments: dict[str, Any]) -> None:
         model, x = arguments["self"], arguments[name]
         wanted = shape(model)
         dtype = next((parameter.dtype for parameter in model.parameters()), x.dtype)
@@ -139,8 +140,8 @@ class CVAE(VAE):
         super().__init__(nn.ModuleDict({"body": body, "head": head}), decoder, latent_dim)
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        features = torch.cat((self.encoder["body"](x), one_hot(label, len(x))), 1)
-        mu, logvar = self.encoder["head"](features).chunk(2, dim=1)
+        features = torch.cat((self.encoder["body"](x), one_hot(label, len(x))), 1)  # type: ignore[index] # a ModuleDict
+        mu, logvar = self.encoder["head"](features).chunk(2, dim=1)  # type: ignore[index] # a ModuleDict
         return mu, logvar
 
     def logits(self, z: Tensor, label: Tensor | None = None) -> Tensor:

@@ -6,15 +6,17 @@ Each process has the model, takes its share of every batch and averages its grad
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor, distributed
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ae_utils.data.images import Batch
 from ae_utils.errors import InvalidInput
-from ae_utils.training import GradientStep, Terms
+from ae_utils.training import GradientStep, Step, Terms
 
+Made = TypeVar("Made")
 APART = 2**31  # between the seeds of two processes; the command line takes seeds below it
 
 
@@ -44,15 +46,15 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def from_first(make: Callable[[], object]) -> object:
+def from_first(make: Callable[[], Made]) -> Made:
     """What ``make()`` gives in process 0, in all of them: so only that one's machine needs the file."""
-    box = [make() if rank() == 0 else None]
+    box: list[Made | None] = [make() if rank() == 0 else None]
     if distributed.is_initialized():
         distributed.broadcast_object_list(box)
-    return box[0]
+    return cast(Made, box[0])
 
 
-def spread(step):
+def spread(step: Step) -> Step:
     """The step as it is, or in several processes one that does this process's share of it.
 
     Raises ``InvalidInput`` for a step that trains two networks: a GAN's, say.
@@ -85,11 +87,11 @@ class SharedStep:
         """The terms of the whole batch."""
         return self._together(self.step.evaluate, batch)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """What the step itself would save: a single process can go on with it."""
         return {**self.step.state_dict(), "model": self.model.state_dict()}
 
-    def _weighed(self, model, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def _weighed(self, model: nn.Module, batch: Batch, progress: float) -> Terms:
         return {name: self.weight * term for name, term in self.objective(model, batch, progress).items()}
 
     def _together(self, act: Callable[..., Terms], batch: Batch, *progress: float) -> Terms:

@@ -5,15 +5,20 @@ A returned figure is closed for pyplot: a cell that ends in it shows it once, an
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
 from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Ten colours that colour-blind people can tell apart (Okabe and Ito, with three from Paul Tol).
 DIGIT_COLOURS = (
@@ -22,8 +27,8 @@ DIGIT_COLOURS = (
 )  # fmt: skip
 SIZE = 11  # points
 TERM_NAMES = {"loss": "loss", "kl": "KL", "l1": "L1", "jacobian": "squared Jacobian"}
-GREY = {"cmap": "gray", "interpolation": "nearest"}  # black is low, white is high
-SIGNED = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
+GREY: dict[str, Any] = {"cmap": "gray", "interpolation": "nearest"}  # black is low, white is high
+SIGNED: dict[str, Any] = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
 
 
 def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str = "", scale: float = 0.9) -> Figure:
@@ -103,7 +108,7 @@ def image_grid(images: Tensor, columns: int, *, title: str = "", scale: float = 
     return _closed(figure)
 
 
-def curves(frame, terms: Sequence[str] | None = None, *, title: str = "", log: bool = False) -> Figure:
+def curves(frame: "pd.DataFrame", terms: Sequence[str] | None = None, *, title: str = "", log: bool = False) -> Figure:
     """One panel a term of a ``History.frame()``: training and test means against the epoch."""
     terms = list(terms or [name for name in frame.columns if name not in ("epoch", "split")])
     figure, axes = plt.subplots(1, len(terms), figsize=(max(5.0, 4.0 * len(terms)), 3.3), squeeze=False)
@@ -131,17 +136,18 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
     """
     if z.ndim != 2 or z.shape[1] not in (2, 3):
         raise InvalidInput(f"scatter_codes expects codes of shape (n, 2) or (n, 3), but got {tuple(z.shape)}.")
-    z, labels = (torch.as_tensor(part).detach().cpu().numpy() for part in (z, labels))
+    codes, digits = (torch.as_tensor(part).detach().cpu().numpy() for part in (z, labels))
     flat, size = z.shape[1] == 2, 5 if len(z) >= 10_000 else 10
+    look: dict[str, Any] = {"s": size, "alpha": 0.6, "lw": 0, "rasterized": True}
     views = (None,) if flat else angles
     figure = plt.figure(figsize=(6.4, 5.2) if flat else (4.4 * len(views) + 0.9, 4.4))
     for index, view in enumerate(views):
         axis = figure.add_subplot(1, len(views), index + 1, projection=None if flat else "3d")
         for digit in range(10):
-            points = z[labels == digit]
-            axis.scatter(*points.T, s=size, alpha=0.6, lw=0, c=DIGIT_COLOURS[digit], label=str(digit), rasterized=True)
+            points = codes[digits == digit]
+            axis.scatter(*points.T, **look | {"c": DIGIT_COLOURS[digit], "label": str(digit)})
         axis.set(xlabel="$z_1$", ylabel="$z_2$")
-        if not flat:
+        if isinstance(axis, Axes3D):
             axis.set(zlabel="$z_3$")
             axis.view_init(elev=20, azim=view)
             axis.locator_params(nbins=5)
@@ -150,7 +156,7 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
     edges = (0.1, 0.86, 0.1, 0.92) if flat else (0.0, 0.9, 0.02, 0.98)
     figure.subplots_adjust(**dict(zip(("left", "right", "bottom", "top"), edges, strict=True)), wspace=0.05)
     legend = figure.legend(handles, names, title="digit", loc="center right", markerscale=4, fontsize=SIZE)
-    for handle in legend.legend_handles:
+    for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1)
     if title:
         figure.suptitle(title, fontsize=SIZE + 1)
@@ -163,7 +169,7 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(beside, format="png", dpi=100, metadata={"Software": None})
 
 
-def _tiles(images: Tensor, columns: int, title: str, scale: float, look: dict) -> Figure:
+def _tiles(images: Tensor, columns: int, title: str, scale: float, look: dict[str, Any]) -> Figure:
     """Pictures (n, h, w) side by side with white between, all drawn with the same ``look``."""
     rows = -(-len(images) // columns)
     head = 0.4 if title else 0.0

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,11 @@ from ae_utils.data.images import Batch, Batches
 from ae_utils.errors import InvalidInput
 from ae_utils.seeds import epoch_seed, own_random_numbers
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Terms = dict[str, Tensor]
+Objective = Callable[[Any, Batch, float], Terms]  # Any: the model, whose answer each objective reads in its own way
 TRY = "try a lower learning rate, or look for pixels that are not numbers."  # when the loss is no number
 
 
@@ -43,12 +48,16 @@ def _cosine(first: float, last: float, share: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-def adam(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: float = 0.0, **options):
+def adam(
+    parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: float = 0.0, **options: Any
+) -> torch.optim.Optimizer:
     """Adam with its fused kernel where the device has one (on a CPU a third faster for small dense nets)."""
     return _fused(torch.optim.Adam, parameters, lr=lr, weight_decay=weight_decay, **options)
 
 
-def adamw(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: float = 0.0, **options):
+def adamw(
+    parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: float = 0.0, **options: Any
+) -> torch.optim.Optimizer:
     """AdamW (weight decay apart from the gradient: Loshchilov and Hutter 2019), fused where the device has it.
 
     Without ``weight_decay`` nothing decays, and it is Adam; ``torch.optim.AdamW`` itself would take 0.01.
@@ -56,7 +65,9 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float = 1e-3, weight_decay: fl
     return _fused(torch.optim.AdamW, parameters, lr=lr, weight_decay=weight_decay, **options)
 
 
-def _fused(optimizer, parameters, **options):
+def _fused(
+    optimizer: Callable[..., torch.optim.Optimizer], parameters: Iterable[nn.Parameter], **options: Any
+) -> torch.optim.Optimizer:
     parameters = list(parameters)
     try:
         return optimizer(parameters, fused=True, **options)
@@ -70,6 +81,28 @@ def refuse_diverged(name: str, loss: Tensor) -> None:
         raise Diverged(f"the {name} became {loss.item()}")
 
 
+class Step(Protocol):
+    """What happens with a batch: a ``GradientStep``, or anything else that ``fit`` can train.
+
+    ``model`` is what is looked at and kept, a part of what ``state_dict`` saves.
+    """
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    def train(self, batch: Batch, progress: float) -> Terms: ...
+
+    def evaluate(self, batch: Batch) -> Terms: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+
+class RestorableStep(Step, Protocol):
+    """A step that goes on from what its ``state_dict`` has saved."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class GradientStep:
     """One model, one optimizer, one objective: what happens with a batch.
 
@@ -77,7 +110,10 @@ class GradientStep:
     ``state_dict`` holds both.
     """
 
-    def __init__(self, model: nn.Module, objective, optimizer, *, schedule: Callable[[float], float] = constant):
+    def __init__(
+        self, model: nn.Module, objective: Objective, optimizer: torch.optim.Optimizer, *,
+        schedule: Callable[[float], float] = constant,
+    ):  # fmt: skip
         self.model, self.objective, self.optimizer, self.schedule = model, objective, optimizer, schedule
         self.rates = [group["lr"] for group in optimizer.param_groups]
 
@@ -104,11 +140,11 @@ class GradientStep:
         with torch.no_grad():
             return {name: term.detach() for name, term in self.objective(self.model, batch, 1.0).items()}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Everything a later ``load_state_dict`` needs to go on."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the weights and the optimizer's state back."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -118,18 +154,18 @@ class GradientStep:
 class History:
     """The mean terms of every epoch and split, as rows ``{"epoch": 1, "split": "train", "loss": …}``."""
 
-    rows: list[dict] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
         """How many epochs are recorded."""
         return self.rows[-1]["epoch"] if self.rows else 0
 
-    def last(self, split: str = "train") -> dict:
+    def last(self, split: str = "train") -> dict[str, Any]:
         """The newest row of a split."""
         return next(row for row in reversed(self.rows) if row["split"] == split)
 
-    def frame(self):
+    def frame(self) -> "pd.DataFrame":
         """The rows as a ``pandas.DataFrame``."""
         import pandas as pd
 
@@ -140,7 +176,7 @@ class History:
 class Moment:
     """What a hook is told: where training stands. ``epoch`` and ``batch`` count from 0."""
 
-    step: object
+    step: Step
     history: History
     epoch: int
     epochs: int
@@ -160,8 +196,9 @@ class Mean:
     Terms stay on their device until ``values`` asks for them: a GPU works on meanwhile.
     """
 
-    def __init__(self):
-        self.terms, self.lengths = {}, []
+    def __init__(self) -> None:
+        self.terms: dict[str, list[Tensor]] = {}
+        self.lengths: list[int] = []
 
     def add(self, terms: Terms, length: int) -> None:
         """Add the terms (scalars, detached) of a batch of ``length`` images."""
@@ -180,7 +217,7 @@ class Mean:
         return total / sum(self.lengths)
 
 
-def evaluate(step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
+def evaluate(step: Step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
     """Mean terms over ``batches``; random numbers are the same each time and leave the training's alone."""
     mean = Mean()
     with own_random_numbers(epoch_seed(seed, 0, "evaluation")):
@@ -191,7 +228,7 @@ def evaluate(step, batches: Batches, *, seed: int = 0) -> dict[str, float]:
 
 @expects(epochs=(0, math.inf))
 def fit(
-    step,
+    step: Step,
     train: Batches,
     test: Batches | None = None,
     *,
@@ -225,7 +262,7 @@ def fit(
     return history
 
 
-def _train(step, batch: Batch, moment: Moment) -> Terms:
+def _train(step: Step, batch: Batch, moment: Moment) -> Terms:
     try:
         return step.train(batch, moment.progress)
     except Diverged as error:

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ae_utils"
 FLOORS = (
     {"errors"},
-    {"files", "arguments", "seeds"},
+    {"files", "arguments", "seeds", "protocols"},
     {"data", "networks", "losses", "training", "checkpoint", "embedding", "plots"},
     {"models", "metrics", "widgets", "adversarial", "helped", "parallel"},
     {"checks"},
@@ -19,6 +19,7 @@ FLOORS = (
 # A room that stands on a neighbour of its own floor, and why.
 NEIGHBOURS = {
     ("training", "data"): "fit reads Batches",
+    ("losses", "data"): "an objective reads a Batch",
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 

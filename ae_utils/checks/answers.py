@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -25,14 +25,22 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def check(judge: Callable[..., str]) -> Callable[..., None]:
+class Check(Protocol):
+    """Prints the verdict on an answer; ``verdict`` returns it instead."""
+
+    verdict: Callable[..., Verdict]
+
+    def __call__(self, *answer: Any) -> None: ...
+
+
+def check(judge: Callable[..., str]) -> Check:
     """Make a check of ``judge(answer, …)``, which returns a confirming sentence or raises ``NotAnswered`` or ``Wrong``.
 
     The check prints the verdict; ``check.verdict(answer, …)`` returns it instead. An answer that raises is wrong.
     """
 
     @functools.wraps(judge)
-    def verdict(*answer) -> Verdict:
+    def verdict(*answer: Any) -> Verdict:
         try:
             return Verdict(RIGHT, judge(*(given(part) for part in answer)))
         except NotAnswered:
@@ -43,21 +51,22 @@ def check(judge: Callable[..., str]) -> Callable[..., None]:
             return Verdict(WRONG, f"the answer raised {type(error).__name__}: {error}")
 
     @functools.wraps(judge)
-    def printed(*answer) -> None:
+    def printed(*answer: Any) -> None:
         print(": ".join(verdict(*answer)))
 
-    printed.verdict = verdict
-    return printed
+    made = cast(Check, printed)
+    made.verdict = verdict
+    return made
 
 
-def given(value):
+def given(value: Any) -> Any:
     """``value``, unless it is what a stub leaves behind: then ``NotAnswered``."""
     if value is None or value is ...:
         raise NotAnswered
     return value
 
 
-def images(value, count: int) -> Tensor:
+def images(value: Any, count: int) -> Tensor:
     """``value`` as ``count`` images without gradient; ``Wrong`` when it has another type or shape."""
     value = given(value)
     if not isinstance(value, Tensor):

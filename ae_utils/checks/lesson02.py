@@ -119,7 +119,7 @@ def _transposed(channels_in: int, channels_out: int, biased: bool) -> tuple[nn.C
     with torch.random.fork_rng():
         torch.manual_seed(1)
         layer = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
-        if not biased:
+        if not biased and layer.bias is not None:
             nn.init.zeros_(layer.bias)
         return layer, torch.randn(2, channels_in, 5, 5)
 

@@ -1,6 +1,6 @@
 """A split of a data set in memory, and the batches a training loop reads from it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class Images:
     target: Tensor
     label: Tensor
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, images in (("x", self.x), ("target", self.target)):
             if images.ndim != 4 or images.shape[1] != 1 or images.dtype != torch.float32:
                 raise InvalidInput(
@@ -60,7 +60,7 @@ class Images:
         target = x if self.target is self.x else self.target[part]
         return Images(x, target, self.label[part])
 
-    def map(self, change) -> "Images":
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Images":
         """The same split with ``change`` applied to ``x`` and ``target``; labels stay."""
         x = change(self.x)
         return Images(x, x if self.target is self.x else change(self.target), self.label)

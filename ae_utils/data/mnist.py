@@ -9,12 +9,16 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from ae_utils.data.images import Images
 from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
+
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
 
 # file, SHA-256 of the .gz, bytes once unpacked
 FILES = (
@@ -85,7 +89,7 @@ def _contents(packed: Path, checksum: str) -> bytes:
     return gzip.decompress(compressed)
 
 
-def _read(home: Path, *, train: bool):
+def _read(home: Path, *, train: bool) -> "MNIST":
     from torchvision.datasets import MNIST  # three seconds: imported where it is used
 
     try:

@@ -40,7 +40,8 @@ def _grey(path: Path) -> np.ndarray:
         raise InvalidInput(f"{path} does not exist; expected a PNG or JPEG file.")
     refuse_unreadable(path)
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+        with Image.open(path, formats=("PNG", "JPEG")) as file:
+            picture: Image.Image = file
             if picture.mode.startswith("I"):  # 16 bits
                 picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             picture.thumbnail((LARGEST, LARGEST))

@@ -1,14 +1,15 @@
 """The objective of a classifier."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ae_utils.arguments import expects
+from ae_utils.data.images import Batch
 
 
 @expects(shift=(0, 27))
-def cross_entropy(model, batch, progress: float, *, shift: int = 0) -> dict[str, Tensor]:
+def cross_entropy(model: nn.Module, batch: Batch, progress: float, *, shift: int = 0) -> dict[str, Tensor]:
     """Cross-entropy of the label in nats per image, and the share of wrong answers as ``error``.
 
     Where gradients are wanted, images move by up to ``shift`` pixels, one random step for the whole batch.

@@ -1,10 +1,12 @@
 """Objectives that ask for the target back, and nothing else."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ae_utils.data.images import Batch
 
-def mean_squared_error(model, batch, progress: float) -> dict[str, Tensor]:
+
+def mean_squared_error(model: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
     """Mean over images *and* pixels of (x_hat - target)², as systems 2–7 of the course were published.
 
     The unit is squared error per pixel in the batch's own scale: in [-1, 1] it is four times that in [0, 1].

@@ -4,17 +4,21 @@ Terms are sums over pixels or over the numbers of the code; the mean over the ba
 ``loss = reconstruction + weight * penalty``, with the penalty reported unweighted.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ae_utils.arguments import WEIGHT, cheap_to_read, checked_by, expects, same_shape
+from ae_utils.data.images import Batch
 from ae_utils.errors import InvalidInput
 
 BETWEEN = (1e-6, 0.999999)  # 0 and 1: activations that a unit can be asked for
 
 
 @checked_by
-def takes_activations(term, arguments: dict) -> None:
+def takes_activations(term: Callable[..., object], arguments: dict[str, Any]) -> None:
     """Refuse activations, the first argument, outside [0, 1] with a sentence that says where they run."""
     activation = next(iter(arguments.values())).detach()
     if not cheap_to_read(activation):
@@ -34,7 +38,9 @@ def squared_error(x_hat: Tensor, target: Tensor) -> Tensor:
 
 
 @expects(absolute=WEIGHT)
-def denoising(model, batch, progress: float, *, corrupt, absolute: float = 0.0) -> dict[str, Tensor]:
+def denoising(
+    model: nn.Module, batch: Batch, progress: float, *, corrupt: Callable[[Tensor], Tensor], absolute: float = 0.0
+) -> dict[str, Tensor]:
     """Rebuild the clean target from ``corrupt(batch.x)``: ``reconstruction + absolute * absolute error``, per image.
 
     ``corrupt``, such as ``data.noise.gaussian``, draws from torch's global generator (Vincent et al. 2008). Squared
@@ -47,7 +53,7 @@ def denoising(model, batch, progress: float, *, corrupt, absolute: float = 0.0) 
 
 
 @expects(weight=WEIGHT)
-def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
+def sparse_l1(model: nn.Module, batch: Batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``reconstruction + weight * l1``; ``l1`` is the sum of a code's absolute values. Olshausen and Field 1996."""
     answer = model(batch.x, batch.label)
     reconstruction = squared_error(answer.x_hat, batch.target).mean()
@@ -56,7 +62,9 @@ def sparse_l1(model, batch, progress: float, *, weight: float) -> dict[str, Tens
 
 
 @expects(weight=WEIGHT, rho=BETWEEN)
-def sparse_kl(model, batch, progress: float, *, weight: float, rho: float = 0.05) -> dict[str, Tensor]:
+def sparse_kl(
+    model: nn.Module, batch: Batch, progress: float, *, weight: float, rho: float = 0.05
+) -> dict[str, Tensor]:
     """``reconstruction + weight * kl``; ``kl`` asks every unit to be on in a share ``rho`` of the batch. Ng 2011.
 
     The code must lie in [0, 1], as a Sigmoid leaves it. In nats, summed over units.
@@ -83,7 +91,7 @@ def kl_to_target(activation: Tensor, rho: float) -> Tensor:
 
 
 @expects(weight=WEIGHT)
-def contractive(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
+def contractive(model: nn.Module, batch: Batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``reconstruction + weight * jacobian``, for an encoder of one Linear layer and a Sigmoid. Rifai et al. 2011.
 
     ``jacobian`` is the squared Frobenius norm of dz/dx, in closed form.
@@ -113,7 +121,7 @@ def squared_jacobian(z: Tensor, weight: Tensor) -> Tensor:
 
 
 @expects(weight=WEIGHT)
-def contractive_sampled(model, batch, progress: float, *, weight: float) -> dict[str, Tensor]:
+def contractive_sampled(model: nn.Module, batch: Batch, progress: float, *, weight: float) -> dict[str, Tensor]:
     """``contractive`` for any encoder: ``jacobian`` is estimated, without bias, from one random direction an image.
 
     For v from N(0, I) the mean of ‖vᵀ dz/dx‖² is the squared Frobenius norm (Hutchinson 1990). It needs gradients

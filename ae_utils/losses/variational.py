@@ -6,12 +6,17 @@ beta = 784.)
 """
 
 import math
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ae_utils.arguments import POSITIVE, SHARE, SIZE, WEIGHT, expects, same_shape
+from ae_utils.data.images import Batch
+from ae_utils.protocols import GivesPosterior
+
+Likelihood = Callable[[Tensor, Tensor], Tensor]  # logits, target → (n,)
 
 
 @same_shape
@@ -41,7 +46,7 @@ def kl_to_prior(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
 
 
-def binarized(batch):
+def binarized(batch: Batch) -> Batch:
     """The batch with every pixel drawn black or white, with its grey value as probability.
 
     Drawn anew each time (dynamic binarisation: Salakhutdinov and Murray 2008). A target that is the input stays so.
@@ -52,8 +57,8 @@ def binarized(batch):
 
 @expects(beta=WEIGHT, warmup=SHARE)
 def negative_elbo(
-    model, batch, progress: float, *, beta: float = 1.0, warmup: float = 0.0, binarize: bool = False,
-    likelihood=bernoulli,
+    model: nn.Module, batch: Batch, progress: float, *, beta: float = 1.0, warmup: float = 0.0, binarize: bool = False,
+    likelihood: Likelihood = bernoulli,
 ) -> dict[str, Tensor]:  # fmt: skip
     """``reconstruction + beta * kl``, one z drawn for each image; with ``beta`` 1 minus the ELBO, in nats per image.
 
@@ -69,7 +74,7 @@ def negative_elbo(
     return {"loss": reconstruction + beta * rise * kl, "reconstruction": reconstruction, "kl": kl}
 
 
-def log_weights(answer, target: Tensor, likelihood=bernoulli) -> Tensor:
+def log_weights(answer: GivesPosterior, target: Tensor, likelihood: Likelihood = bernoulli) -> Tensor:
     """log p(target|z) + log p(z) - log q(z|x) of each image, z being the one drawn: its mean is the ELBO → (n,)."""
     std = torch.exp(0.5 * answer.logvar)
     eps = (answer.z - answer.mu) / std
@@ -79,7 +84,13 @@ def log_weights(answer, target: Tensor, likelihood=bernoulli) -> Tensor:
 
 @expects(samples=SIZE)
 def importance_weighted(
-    model, batch, progress: float, *, samples: int = 5, binarize: bool = False, likelihood=bernoulli
+    model: nn.Module,
+    batch: Batch,
+    progress: float,
+    *,
+    samples: int = 5,
+    binarize: bool = False,
+    likelihood: Likelihood = bernoulli,
 ) -> dict[str, Tensor]:
     """Minus the importance-weighted bound with ``samples`` codes an image, in nats per image; 1 is minus the ELBO.
 

@@ -5,12 +5,13 @@ from torch import Tensor
 
 from ae_utils.data.images import Batches, Images
 from ae_utils.errors import InvalidInput
+from ae_utils.protocols import Encodes
 
 PROBE_C = 10.0
 
 
 @torch.no_grad()
-def codes(model, images: Images, *, batch_size: int = 1000) -> Tensor:
+def codes(model: Encodes, images: Images, *, batch_size: int = 1000) -> Tensor:
     """The codes (n, latent_dim) of ``images.x``, which lie in [0, 1] whatever scale the model lives in."""
     model.eval()
     given = images.signed() if getattr(model, "signed", False) else images
@@ -86,7 +87,7 @@ def selectivity(z: Tensor, label: Tensor) -> Tensor:
     return (most - others) / (most + others).clamp_min(1e-12)
 
 
-def sensitivity(model, images: Images, *, noise_std: float = 0.1, seed: int = 0) -> float:
+def sensitivity(model: Encodes, images: Images, *, noise_std: float = 0.1, seed: int = 0) -> float:
     """How far small noise on the pixels moves a code, against how far codes lie apart: a ratio of mean squares.
 
     0 for a code that ignores the noise, about 1 for one in which noise counts as much as another image does. No

@@ -1,13 +1,13 @@
 """How far a set of pictures lies from the real ones: a Fréchet distance in the features of a digit classifier."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
 
 
 @torch.no_grad()
-def features(judge, images: Tensor, *, batch_size: int = 1000) -> Tensor:
+def features(judge: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tensor:
     """What a frozen judge sees in images (n, 1, 28, 28) in [0, 1]: its features (n, feature_dim), in float64."""
     judge.eval()
     return torch.cat([judge(part).features.double() for part in images.split(batch_size)])
@@ -24,7 +24,7 @@ class FrechetDistance:
     Raises ``InvalidInput`` unless there are more real images than features. Dowson and Landau 1982; Heusel et al. 2017.
     """
 
-    def __init__(self, judge, real: Tensor):
+    def __init__(self, judge: nn.Module, real: Tensor):
         self.judge, given = judge, features(judge, real)
         if len(given) <= given.shape[1]:
             raise InvalidInput(f"FrechetDistance expects more than {given.shape[1]} real images, but got {len(given)}.")

@@ -1,13 +1,13 @@
 """What a set of generated digits is worth beside its Fréchet distance: do all ten come, clearly, and not by heart?"""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
 
 
 @torch.no_grad()
-def judged(judge, images: Tensor, *, batch_size: int = 1000) -> Tensor:
+def judged(judge: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tensor:
     """A judge's class probabilities (n, 10) for images (n, 1, 28, 28) in [0, 1]."""
     judge.eval()
     return torch.cat([judge(part).logits.softmax(1) for part in images.split(batch_size)])

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ae_utils.data.images import Batches, Images
 from ae_utils.errors import InvalidInput
+from ae_utils.protocols import Reconstructs
 
 
 def mse(x_hat: Tensor, target: Tensor) -> Tensor:
@@ -32,7 +33,7 @@ def ssim(x_hat: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def reconstruct(model, images: Images, *, batch_size: int = 1000) -> Tensor:
+def reconstruct(model: Reconstructs, images: Images, *, batch_size: int = 1000) -> Tensor:
     """A model's reconstructions (n, 1, 28, 28) of ``images.x``, both in [0, 1] whatever scale the model lives in.
 
     They are what ``decode`` makes of ``encode``: a variational model is shown by its posterior mean, nothing drawn.
@@ -43,7 +44,7 @@ def reconstruct(model, images: Images, *, batch_size: int = 1000) -> Tensor:
     return torch.cat([model.decode(model.encode(batch.x, batch.label), batch.label) for batch in batches])
 
 
-def reconstruction_quality(model, images: Images) -> dict[str, float]:
+def reconstruction_quality(model: Reconstructs, images: Images) -> dict[str, float]:
     """Mean MSE, PSNR (dB) and SSIM of a model's reconstructions against ``images.target``."""
     x_hat = reconstruct(model, images)
     return {metric.__name__: float(metric(x_hat, images.target).double().mean()) for metric in (mse, psnr, ssim)}

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from ae_utils.arguments import SIZE, expects
-from ae_utils.data.images import Batches, Images, unsigned
-from ae_utils.losses.variational import bernoulli, kl_to_prior
+from ae_utils.data.images import Batch, Batches, Images, unsigned
+from ae_utils.losses.variational import Likelihood, bernoulli, kl_to_prior
+from ae_utils.protocols import Variational
 
 DECODED_AT_ONCE = 1000  # more no longer fit into the cache, and take half as long again
 
@@ -24,7 +25,7 @@ def binary(images: Images, *, seed: int = 0) -> Images:
 
 
 @torch.no_grad()
-def elbo(model, images: Images, *, likelihood=bernoulli) -> Tensor:
+def elbo(model: Variational, images: Images, *, likelihood: Likelihood = bernoulli) -> Tensor:
     """The evidence lower bound of each image in nats, with one z drawn and the KL in closed form → (n,)."""
     model.eval()
     parts = []
@@ -36,7 +37,9 @@ def elbo(model, images: Images, *, likelihood=bernoulli) -> Tensor:
 
 @expects(samples=SIZE)
 @torch.no_grad()
-def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bernoulli) -> Tensor:
+def log_likelihood(
+    model: Variational, images: Images, *, samples: int = 500, likelihood: Likelihood = bernoulli
+) -> Tensor:
     """An estimate of log p(x) of each image in nats, from ``samples`` codes drawn from q(z|x) → (n,).
 
     log of the mean of p(x|z) p(z) / q(z|x), in chunks and by log-sum-exp. In expectation a lower bound that rises with
@@ -46,7 +49,7 @@ def log_likelihood(model, images: Images, *, samples: int = 500, likelihood=bern
     return torch.cat([_estimates(model, batch, samples, likelihood) for batch in Batches(images, 100)])
 
 
-def _estimates(model, batch, samples: int, likelihood) -> Tensor:
+def _estimates(model: Variational, batch: Batch, samples: int, likelihood: Likelihood) -> Tensor:
     mu, logvar = model.posterior(batch.x, batch.label)
     prior, posterior = Normal(0.0, 1.0), Normal(mu, torch.exp(0.5 * logvar))
     total = torch.full((len(mu),), -math.inf, device=mu.device)
@@ -62,7 +65,7 @@ def _estimates(model, batch, samples: int, likelihood) -> Tensor:
 
 
 @torch.no_grad()
-def active_units(model, images: Images, *, threshold: float = 0.01) -> Tensor:
+def active_units(model: Variational, images: Images, *, threshold: float = 0.01) -> Tensor:
     """Which dimensions of the code say anything about the image: those whose mu varies over images → (latent_dim,).
 
     True where the variance of mu exceeds ``threshold``; a collapsed dimension has mu = 0 for every image. Burda,

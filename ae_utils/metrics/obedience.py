@@ -6,17 +6,18 @@ A judge is here a function of images (n, 1, 28, 28) in [0, 1] that names their d
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_utils.data.images import Images
 from ae_utils.errors import InvalidInput
 from ae_utils.metrics.generation import judged
+from ae_utils.protocols import Decodes, Module, Reconstructs
 
 Judge = Callable[[Tensor], Tensor]
 FEATURES, NEIGHBOURS = 50, 5  # of the nearest-neighbour judge
 
 
-def classifier(judge) -> Judge:
+def classifier(judge: nn.Module) -> Judge:
     """The judge that a trained digit classifier is."""
     return lambda images: judged(judge, images).argmax(1)
 
@@ -48,7 +49,7 @@ def all_digits(count: int) -> Tensor:
 
 
 @torch.no_grad()
-def draw(model, label: Tensor, *, temperature: float = 1.0, seed: int = 0) -> Tensor:
+def draw(model: Decodes, label: Tensor, *, temperature: float = 1.0, seed: int = 0) -> Tensor:
     """A picture for each label (n,): its code is drawn from the prior N(0, temperature² I) → (n, 1, 28, 28)."""
     model.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -64,7 +65,7 @@ def swapped(label: Tensor, *, seed: int = 0) -> Tensor:
 
 
 @torch.no_grad()
-def redraw(model, images: Images, label: Tensor) -> Tensor:
+def redraw(model: Reconstructs, images: Images, label: Tensor) -> Tensor:
     """The images' own codes, decoded with another ``label`` (n,): same hand, other digit → (n, 1, 28, 28)."""
     model.eval()
     parts = zip(*(part.to(_device(model)).split(1000) for part in (images.x, images.label, label)), strict=True)
@@ -82,7 +83,9 @@ def variety(images: Tensor, label: Tensor) -> float:
     return float(torch.stack([pictures.flatten(1).std(0).mean() for pictures in classes]).mean())
 
 
-def obedience_report(model, judges: dict[str, Judge], images: Images, *, count: int = 10_000) -> dict[str, float]:
+def obedience_report(
+    model: Reconstructs, judges: dict[str, Judge], images: Images, *, count: int = 10_000
+) -> dict[str, float]:
     """Obedience of ``count`` samples and of swapped labels by each judge, its accuracy on real ones, and varieties.
 
     Keys: ``sampled_NAME``, ``swapped_NAME``, ``real_NAME`` for each judge; ``sampled_variety``,
@@ -104,5 +107,5 @@ def _fewest(label: Tensor) -> int:
     return int(label.unique(return_counts=True)[1].min())
 
 
-def _device(model) -> torch.device:
+def _device(model: Module) -> torch.device:
     return next(model.parameters(), torch.empty(0)).device

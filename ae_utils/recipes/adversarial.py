@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from ae_utils.metrics.distance import FrechetDistance
 from ae_utils.metrics.generation import classes_reached, confident_share, judged, label_entropy, nearest_distance
 from ae_utils.models import Discriminator, Generator
 from ae_utils.networks import dense, dense_encoder, hidden
+from ae_utils.protocols import Decodes
 from ae_utils.recipes.pictures import samples
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import adam, linear_decay
@@ -61,7 +63,7 @@ def conv_discriminator() -> Discriminator:
 
 def adversarial_step(
     recipe: Recipe, generator: Generator, *, discriminator: Callable[[], Discriminator], rates: tuple[float, float],
-    **options,
+    **options: Any,
 ) -> AdversarialStep:  # fmt: skip
     """The step of a GAN: ``rates`` are the learning rates of generator and discriminator, ``options`` the step's."""
     opponent = discriminator().to(next(generator.parameters()).device)
@@ -72,7 +74,7 @@ def adversarial_step(
     return AdversarialStep(generator, opponent, *optimizers, schedule=recipe.schedule, **options)
 
 
-def generation_quality(model: nn.Module, test: Images) -> dict[str, float]:
+def generation_quality(model: Decodes, test: Images) -> dict[str, float]:
     """10,000 pictures drawn from N(0, I): distance, coverage, clarity, and how far they are from the training images.
 
     Beside each stands the figure of the real test images. All of them use the judge that comes with the course.

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from ae_utils import plots
@@ -17,6 +18,7 @@ from ae_utils.metrics.images import psnr, reconstruct, ssim
 from ae_utils.metrics.obedience import obedience_report
 from ae_utils.models import CVAE, VAE, Autoencoder
 from ae_utils.networks import Conditional, residual_decoder, residual_features, residual_pictures
+from ae_utils.protocols import Reconstructs
 from ae_utils.recipes.conditional import digits_asked_for, helped_step, judges, same_code_ten_labels
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import adamw, one_cycle
@@ -71,7 +73,7 @@ def residual_cvae(latent_dim: int, width: int) -> CVAE:
     return CVAE(body, head, nn.Sequential(*heard, *residual_pictures(width)), latent_dim)
 
 
-def restoration_quality(model: nn.Module, test: Images) -> dict[str, float]:
+def restoration_quality(model: Reconstructs, test: Images) -> dict[str, float]:
     """PSNR (dB, at most 50 an image) and SSIM of altered test images and of what the model makes of them.
 
     Over ``test``, and for each alteration over the course's own altered test images.
@@ -83,7 +85,7 @@ def restoration_quality(model: nn.Module, test: Images) -> dict[str, float]:
     return report
 
 
-def _before_and_after(model: nn.Module, images: Images) -> dict[str, float]:
+def _before_and_after(model: Reconstructs, images: Images) -> dict[str, float]:
     states = {"altered": images.x, "restored": reconstruct(model, images)}
     return {
         f"{state}_{metric.__name__}": float(metric(x, images.target).clamp(max=MOST_PSNR).double().mean())
@@ -97,7 +99,7 @@ def restoration_and_obedience(model: CVAE, test: Images) -> dict[str, float]:
     return restoration_quality(model, test) | obedience_report(model, judges(), test)
 
 
-def restorations(model: nn.Module, test: Images, title: str):
+def restorations(model: Reconstructs, test: Images, title: str) -> Figure:
     """Nine altered digits, what the model makes of them, and the clean ones."""
     shown = test[:9].to(next(model.parameters()).device)
     rows = (shown.x.cpu(), reconstruct(model, shown).cpu(), shown.target.cpu())

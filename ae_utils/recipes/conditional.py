@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from ae_utils import plots
@@ -63,12 +64,12 @@ def conditional_quality(model: CVAE, test: Images) -> dict[str, float]:
     return obedience_report(model, judges(), test) | reconstruction_quality(model, test)
 
 
-def digits_asked_for(model: CVAE, test: Images, title: str):
+def digits_asked_for(model: CVAE, test: Images, title: str) -> Figure:
     """Eight rows of samples, a column for each digit asked for."""
     return plots.image_grid(draw(model, all_digits(80)), 10, title=title)
 
 
-def same_code_ten_labels(model: CVAE, test: Images, title: str):
+def same_code_ten_labels(model: CVAE, test: Images, title: str) -> Figure:
     """The codes of eight test images, one a row, each decoded with all ten labels."""
     shown = test[torch.arange(8).repeat_interleave(10)]
     return plots.image_grid(redraw(model, shown, all_digits(80)), 10, title=title)

@@ -2,14 +2,14 @@
 
 import torch
 from matplotlib.figure import Figure
-from torch import nn
 
 from ae_utils import plots
 from ae_utils.data.images import Images
 from ae_utils.metrics.images import reconstruct
+from ae_utils.protocols import Decodes, Module, Reconstructs
 
 
-def reconstructions(model: nn.Module, test: Images, title: str) -> Figure:
+def reconstructions(model: Reconstructs, test: Images, title: str) -> Figure:
     """Nine test images over their reconstructions."""
     shown = test[:9]
     x_hat = reconstruct(model, shown.to(_device(model))).cpu()
@@ -17,12 +17,12 @@ def reconstructions(model: nn.Module, test: Images, title: str) -> Figure:
 
 
 @torch.no_grad()
-def samples(model: nn.Module, test: Images, title: str) -> Figure:
+def samples(model: Decodes, test: Images, title: str) -> Figure:
     """Eight rows of ten pictures whose codes are drawn from the prior N(0, I)."""
     model.eval()
     z = torch.randn(80, model.latent_dim, device=_device(model))
     return plots.image_grid(model.decode(z).cpu(), 10, title=title)
 
 
-def _device(model: nn.Module) -> torch.device:
+def _device(model: Module) -> torch.device:
     return next(model.parameters()).device

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from ae_utils.data.images import Images, stratified
@@ -16,9 +17,14 @@ from ae_utils.errors import InvalidInput
 from ae_utils.losses.reconstruction import mean_squared_error
 from ae_utils.metrics.images import reconstruction_quality
 from ae_utils.recipes.pictures import reconstructions
-from ae_utils.training import GradientStep, adam, constant
+from ae_utils.training import GradientStep, Objective, RestorableStep, adam, constant
 
 published_adam = partial(adam, lr=1e-3, weight_decay=1e-5)
+# Any stands for the kind of model that the recipe builds
+Prepare = Callable[[Any, Images], None]
+Evaluation = Callable[[Any, Images], dict[str, float]]
+Picture = Callable[[Any, Images, str], Figure]
+Embeddings = Callable[[Any, Images], Mapping[str, Tensor]]
 
 
 def gradient_step(recipe: "Recipe", model: nn.Module) -> GradientStep:
@@ -73,20 +79,20 @@ class Recipe:
     epochs: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     system: int = 0
-    objective: Callable = mean_squared_error
+    objective: Objective = mean_squared_error
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] = published_adam
     schedule: Callable[[float], float] = constant
-    step: Callable[["Recipe", nn.Module], Any] = gradient_step
-    prepare: Callable[[nn.Module, Images], None] | None = None
-    evaluate: Callable[[nn.Module, Images], dict[str, float]] = reconstruction_quality
-    pictures: tuple[Callable[[nn.Module, Images, str], Any], ...] = (reconstructions,)
+    step: Callable[["Recipe", Any], RestorableStep] = gradient_step
+    prepare: Prepare | None = None
+    evaluate: Evaluation = reconstruction_quality
+    pictures: tuple[Picture, ...] = (reconstructions,)
     batch_size: int = 64
     source: Callable[[Path | None], tuple[Images, Images]] = mnist_images
     own_test: Callable[[], Images] = mnist_test
     signed: bool = False
-    embeddings: Callable[[nn.Module, Images], Mapping[str, Tensor]] | None = None
+    embeddings: Embeddings | None = None
 
-    def build(self, **settings) -> nn.Module:
+    def build(self, **settings: Any) -> nn.Module:
         """The untrained model; ``settings`` replace the recipe's own."""
         return self.model(**{**self.settings, **settings})
 

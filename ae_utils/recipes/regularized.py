@@ -1,9 +1,10 @@
 """Systems 8–10: sparse, denoising and contractive autoencoders, whose code is wider than the image."""
 
+from collections.abc import Callable
 from functools import partial
 
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
 from ae_utils import plots
 from ae_utils.data.images import Images
@@ -13,10 +14,11 @@ from ae_utils.metrics.codes import active_share, codes, sensitivity
 from ae_utils.metrics.images import psnr, reconstruct, reconstruction_quality, ssim
 from ae_utils.models import Autoencoder
 from ae_utils.networks import dense_decoder, dense_encoder, shuffle_decoder, strided
+from ae_utils.protocols import Reconstructs
 from ae_utils.recipes.recipe import Recipe
 from ae_utils.training import adam, one_cycle
 
-NOISES = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
+NOISES: dict[str, Callable[[Tensor], Tensor]] = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
 
 
 def wide(latent_dim: int, activation: type[nn.Module] = nn.ReLU) -> Autoencoder:
@@ -35,7 +37,7 @@ def denoiser(width: int) -> Autoencoder:
     return Autoencoder(encoder, shuffle_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
 
 
-def code_quality(model: nn.Module, test: Images) -> dict[str, float]:
+def code_quality(model: Reconstructs, test: Images) -> dict[str, float]:
     """Quality of the reconstructions, share of active units (above a tenth), and sensitivity of the code."""
     return {
         **reconstruction_quality(model, test),
@@ -44,7 +46,7 @@ def code_quality(model: nn.Module, test: Images) -> dict[str, float]:
     }
 
 
-def denoising_quality(model: nn.Module, test: Images) -> dict[str, float]:
+def denoising_quality(model: Reconstructs, test: Images) -> dict[str, float]:
     """PSNR (dB) and SSIM of noisy test images and of what the model makes of them, for each of ``NOISES``."""
     report = {}
     for name, corrupt in NOISES.items():
@@ -55,7 +57,7 @@ def denoising_quality(model: nn.Module, test: Images) -> dict[str, float]:
     return report
 
 
-def denoised(model: nn.Module, test: Images, title: str) -> Figure:
+def denoised(model: Reconstructs, test: Images, title: str) -> Figure:
     """Nine test digits noisy, denoised and clean, in three rows; the noise is gaussian."""
     shown = corrupted(test[:9], gaussian)
     device = next(model.parameters()).device

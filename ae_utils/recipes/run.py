@@ -3,9 +3,10 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from filelock import FileLock, Timeout
@@ -16,9 +17,10 @@ from ae_utils.data.images import Batches, Images
 from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 from ae_utils.metrics.codes import codes
+from ae_utils.protocols import Encodes
 from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.recipe import Recipe
-from ae_utils.training import History, Moment, fit
+from ae_utils.training import History, Moment, RestorableStep, fit
 
 PICTURE_EVERY, EMBED_EVERY = 4, 10  # epochs, as published
 REPORTS = ("metrics.json", "history.csv", "loss.png", "codes.png", "scoreboard.json", "*_epoch_[0-9]*.png")
@@ -37,11 +39,11 @@ class Run:
     data: Path | None = None
     device: str = "cpu"
     resume: bool = False
-    hooks: dict[str, Iterable[Callable[[Moment], None]]] = field(default_factory=dict)
+    hooks: dict[str, tuple[Callable[[Moment], None], ...]] = field(default_factory=dict)
     seconds: float = 0.0  # CPU-seconds spent so far, those before a stop included
 
     @property
-    def plan(self) -> dict:
+    def plan(self) -> dict[str, Any]:
         """What a resumed training must have in common with the one it continues."""
         epochs = self.recipe.epochs if self.epochs is None else self.epochs
         return {
@@ -49,7 +51,7 @@ class Run:
             "data": str(self.data.resolve()) if self.data else None,
         }  # fmt: skip
 
-    def train(self) -> dict:
+    def train(self) -> dict[str, Any]:
         """Train (or go on training) and return what ``metrics.json`` says; everything lands in ``folder``.
 
         A training from the start removes what an earlier one reported there; its checkpoint stays until the first
@@ -69,18 +71,18 @@ class Run:
         except Timeout:
             raise InvalidInput(f"{self.folder} is in use by another training; wait, or name another --out.") from None
 
-    def _train(self) -> dict:
+    def _train(self) -> dict[str, Any]:
         torch.manual_seed(self.seed)
-        step, history = self.recipe.step(self.recipe, self.recipe.build().to(self.device)), History()
+        own, history = self.recipe.step(self.recipe, self.recipe.build().to(self.device)), History()
         if self.resume:
-            history = self._resume(step)
+            history = self._resume(own)
         train, test = self.recipe.images(self.data, self.images)
         if self.recipe.prepare and not history.rows:
-            self.recipe.prepare(step.model, train)
+            self.recipe.prepare(own.model, train)
         if not history.rows and not parallel.rank():
             self._forget()
         self._began = time.process_time() - self.seconds
-        step = parallel.spread(step)
+        step = parallel.spread(own)
         fit(
             step, self._batches(train, self.recipe.batch_size, shuffle=True), self._batches(test, 1000),
             epochs=self.plan["epochs"], seed=self.seed + parallel.APART * parallel.rank(), history=history,
@@ -109,12 +111,14 @@ class Run:
         return Batches(images.to(self.device), batch_size, shuffle=shuffle, seed=self.seed)
 
     def _save(self, moment: Moment) -> None:
-        content = {"recipe": self.recipe.name, "settings": dict(self.recipe.settings), "plan": self.plan}
         self._clock()
-        content |= {"step": moment.step.state_dict(), "history": moment.history.rows, "seconds": self.seconds}
+        content = {
+            "recipe": self.recipe.name, "settings": dict(self.recipe.settings), "plan": self.plan,
+            "step": moment.step.state_dict(), "history": moment.history.rows, "seconds": self.seconds,
+        }  # fmt: skip
         checkpoint.save(self.folder / "checkpoint.pt", content)
 
-    def _resume(self, step) -> History:
+    def _resume(self, step: RestorableStep) -> History:
         path = self.folder / "checkpoint.pt"
         content = parallel.from_first(lambda: checkpoint.load(path, NEEDS) if path.exists() else None)
         if content is None:
@@ -157,7 +161,7 @@ class Run:
     def _short(self) -> str:
         return f", trained on {self.images:,} images only" if self.images else ""
 
-    def _report(self, model: nn.Module, train: Images, test: Images, history: History) -> dict:
+    def _report(self, model: nn.Module, train: Images, test: Images, history: History) -> dict[str, Any]:
         model = model.cpu()
         report = {
             "recipe": self.recipe.name, "system": self.recipe.system, "settings": dict(self.recipe.settings),
@@ -171,7 +175,7 @@ class Run:
             plots.save(plots.curves(history.frame(), title=title), self.folder / "loss.png")
         if getattr(model, "latent_dim", 0) in (2, 3):
             plots.save(
-                plots.scatter_codes(codes(model, test), test.label, title="codes of the test images"),
+                plots.scatter_codes(codes(cast(Encodes, model), test), test.label, title="codes of the test images"),
                 self.folder / "codes.png",
             )
         _write(self.folder / "metrics.json", json.dumps(report, indent=1) + "\n")
@@ -201,7 +205,7 @@ def _write(path: Path, text: str) -> None:
         beside.write_text(text, newline="")  # pandas has ended the lines of a CSV already
 
 
-def _refuse_others(path: Path, content: dict, recipe: Recipe) -> None:
+def _refuse_others(path: Path, content: dict[str, Any], recipe: Recipe) -> None:
     if content["recipe"] != recipe.name:
         raise checkpoint.CheckpointError(
             f"{path} holds {content['recipe']}, not {recipe.name}; name another --out, or train without --resume."

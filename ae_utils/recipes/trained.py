@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -35,7 +36,7 @@ def trained(name: str) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def about(name: str) -> dict:
+def about(name: str) -> dict[str, Any]:
     """What the manifest says of trained weights: ``command``, ``settings``, ``seed``, ``epochs``, ``test`` metrics …
 
     Raises ``CheckpointError`` when there are none of that name, or the manifest is damaged.
@@ -75,14 +76,14 @@ def keep(run: str | Path, folder: str | Path | None = None) -> Path:
     return path
 
 
-def _report(path: Path) -> dict:
+def _report(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise checkpoint.CheckpointError(f"{path} is damaged; train with --resume, which writes it again.") from error
 
 
-def _manifest(folder: Path) -> dict:
+def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         return {}
@@ -95,7 +96,7 @@ def _manifest(folder: Path) -> dict:
     raise checkpoint.CheckpointError(f"{path} is damaged (its checksum is wrong); restore it.")
 
 
-def _checksum(manifest: dict) -> str:
+def _checksum(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 

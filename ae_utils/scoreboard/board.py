@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
@@ -34,7 +36,7 @@ class Board:
     seeds: Sequence[int] | None = None
     epochs: int | None = None
     images: int | None = None
-    hooks: Callable[[str], dict] = lambda name: {}
+    hooks: Callable[[str], dict[str, Any]] = lambda name: {}
 
     def write(self, names: Sequence[str] = NAMES, results: Path = Path("results")) -> Path:
         """Train, measure and write the table and the pictures; returns the CSV. What is finished is not done again.
@@ -44,7 +46,8 @@ class Board:
         recipes = [find(name) for name in names]
         if mute := [recipe.name for recipe in recipes if recipe.name not in NAMES]:
             raise InvalidInput(f"{mute[0]} makes no pictures, so the scoreboard has no line for it.")
-        self.stage, self.strips = Stage(self.images), {}
+        self.stage = Stage(self.images)
+        self.strips: dict[str, Tensor] = {}
         table = pd.DataFrame([self._row(recipe) for recipe in recipes])
         _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.7g"))
         _write(results / "scoreboard.md", page(table, results / "published.csv"))
@@ -53,7 +56,7 @@ class Board:
             save(figures.against_cost(table, column), results / f"{column}.png")
         return results / "scoreboard.csv"
 
-    def _row(self, recipe: Recipe) -> dict:
+    def _row(self, recipe: Recipe) -> dict[str, Any]:
         found = [self._columns(recipe, seed) for seed in self.seeds or (0,)]
         if self.seeds is None and found[0]["cpu_seconds"] < SHORT:
             found += [self._columns(recipe, seed) for seed in MORE_SEEDS]
@@ -62,7 +65,7 @@ class Board:
         numbers = {f"{name}{end}": how(frame[name]) for name in COLUMNS for end, how in ENDINGS.items()}
         return {"recipe": recipe.name, "system": recipe.system, **plan, **numbers}
 
-    def _columns(self, recipe: Recipe, seed: int) -> dict:
+    def _columns(self, recipe: Recipe, seed: int) -> dict[str, Any]:
         """One run, trained unless it is finished, and measured unless its checkpoint has been."""
         run = Run(recipe, self.out / f"seed-{seed}" / recipe.name, self.epochs, self.images, seed, resume=True)
         run.hooks = self.hooks(recipe.name)
@@ -78,14 +81,14 @@ class Board:
         return columns
 
 
-def _finished(run: Run) -> dict | None:
+def _finished(run: Run) -> dict[str, Any] | None:
     """The report of a finished run of the same plan."""
     report = _json(run.folder / "metrics.json")
     wanted = {"recipe": run.recipe.name, "settings": dict(run.recipe.settings), **run.plan}
     return report if wanted.items() <= report.items() else None
 
 
-def _json(path: Path) -> dict:
+def _json(path: Path) -> dict[str, Any]:
     """What the file holds; nothing where it is missing or damaged, so that it is made again."""
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

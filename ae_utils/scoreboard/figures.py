@@ -62,7 +62,8 @@ def against_cost(table: pd.DataFrame, column: str) -> Figure:
 def name_points(axis: Axes, points: pd.DataFrame) -> None:
     """Write each row's name beside its point (two columns), where it covers neither a point nor another name."""
     axis.figure.canvas.draw()
-    pixels, taken = axis.transData.transform(points.to_numpy()), [axis.get_legend().get_window_extent()]
+    legend, pixels = axis.get_legend(), axis.transData.transform(points.to_numpy())
+    taken = [legend.get_window_extent()] if legend else []
     for name, *at in points.itertuples():
         for far, (right, up) in product((8, 16, 26, 38, 52, 68, 86), DIRECTIONS):
             text = axis.annotate(
@@ -70,7 +71,7 @@ def name_points(axis: Axes, points: pd.DataFrame) -> None:
                 ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up],
                 arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 8 else None,
             )  # fmt: skip
-            text.update_positions(axis.figure.canvas.get_renderer())
+            text.update_positions(axis.figure.canvas.get_renderer())  # type: ignore[attr-defined] # pyplot's has one
             box = Text.get_window_extent(text).padded(4)  # without the line to the point
             free = not box.count_contains(pixels) and not any(box.overlaps(other) for other in taken)
             if free and axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1):

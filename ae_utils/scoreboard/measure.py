@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Stage:
 class Subject:
     """A trained model on the stage: what it can do, and what several columns need of it, made once."""
 
-    def __init__(self, recipe: Recipe, model, stage: Stage, report: dict):
+    def __init__(self, recipe: Recipe, model: Any, stage: Stage, report: dict[str, Any]):
         self.model, self.stage, self.report, self.rebuilds = model.eval(), stage, report, hasattr(model, "encode")
         self.variational, self.told = isinstance(model, VAE), isinstance(model, CVAE)
         self.reads = self.rebuilds and not self.told

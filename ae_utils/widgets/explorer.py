@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import torch
@@ -12,7 +13,7 @@ from ae_utils import plots
 from ae_utils.errors import InvalidInput
 from ae_utils.widgets.png import png
 from ae_utils.widgets.program import Unsupported
-from ae_utils.widgets.scene import Scene
+from ae_utils.widgets.scene import Decoder, Scene
 
 STATIC = Path(__file__).parent / "static"
 SCRIPT = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("decoder.js", "pad.js", "explorer.js"))
@@ -35,7 +36,7 @@ class LatentExplorer(anywidget.AnyWidget):
 
     def __init__(
         self,
-        decoder,
+        decoder: Decoder,
         latent_dim: int | None = None,
         *,
         codes: Tensor | None = None,
@@ -53,7 +54,8 @@ class LatentExplorer(anywidget.AnyWidget):
         (batch, 1, height, width).
         """
         scene = Scene(decoder, latent_dim, codes, labels, tuple(label_choices or ()), spread)
-        self._decode, self._room, self.reason = scene.decode, scene, None
+        self._decode, self._room = scene.decode, scene
+        self.reason: str | None = None
         drawn = scene.drawn()
         try:
             drawn["program"] = scene.program()
@@ -63,7 +65,7 @@ class LatentExplorer(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     @traitlets.validate("z")
-    def _numbers(self, proposal) -> tuple[float, ...]:
+    def _numbers(self, proposal: traitlets.Bunch) -> tuple[float, ...]:
         z = tuple(float(number) for number in proposal["value"])
         latent_dim = self._room.latent_dim
         if len(z) != latent_dim or not all(abs(number) < float("inf") for number in z):
@@ -71,7 +73,7 @@ class LatentExplorer(anywidget.AnyWidget):
         return z
 
     @traitlets.validate("label")
-    def _choice(self, proposal) -> int | None:
+    def _choice(self, proposal: traitlets.Bunch) -> int | None:
         label, choices = proposal["value"], self._room.choices
         if label not in (choices or (None,)):
             raise InvalidInput(f"label must be one of {choices}, but got {label}.")
@@ -79,12 +81,12 @@ class LatentExplorer(anywidget.AnyWidget):
 
     def picture(self, z: Sequence[float] | None = None, label: int | None = None) -> Tensor:
         """The kernel's picture (height, width), uint8, of a code; without arguments, of the one that is shown."""
-        z = torch.tensor([list(self.z if z is None else z)], dtype=torch.float32)
+        code = torch.tensor([list(self.z if z is None else z)], dtype=torch.float32)
         label = self.label if label is None else label
-        image = self._decode(z, () if label is None else (label,))
+        image = self._decode(code, () if label is None else (label,))
         return (image[0, 0] * 255).round().byte()
 
-    def _answer(self, _widget, question: dict, _buffers) -> None:
+    def _answer(self, _widget: object, question: dict[str, Any], _buffers: object) -> None:
         """The page asks for a picture, because it cannot run the decoder."""
         try:
             picture = self.picture(question["z"], question["label"])
@@ -97,9 +99,9 @@ class LatentExplorer(anywidget.AnyWidget):
         count = self._room.latent_dim
         return f"LatentExplorer: {count} slider{'s' * (count > 1)}; run the notebook to move them"
 
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and for readers without a kernel a picture and a line that never change."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, "text/plain": repr(self), "image/png": self._filmstrip()}, metadata
 
     def _filmstrip(self) -> bytes:

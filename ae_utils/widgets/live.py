@@ -1,12 +1,16 @@
 """``LivePlot``: the curves of a training, redrawn in their place while it runs."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
-from IPython.display import display
+from IPython.display import DisplayHandle, display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ae_utils import plots
+from ae_utils.training import Moment
 from ae_utils.widgets.png import png
 
 POINTS_AN_EPOCH = 20
@@ -23,14 +27,21 @@ class LivePlot:
     """
 
     def __init__(self, *, every: float = 0.3):
-        self.every, self.figure, self._handle, self._next = every, None, None, 0.0
+        self.every, self._next, self._done = every, 0.0, False
+        self.figure: Figure | None = None
+        self._handle: DisplayHandle | None = None
+        self._batches: list[float] = []
+        self._terms: dict[str, list[float]] = {}
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._lines: dict[tuple[str, str], Line2D] = {}
 
     @property
-    def hooks(self) -> dict:
+    def hooks(self) -> dict[str, tuple[Callable[[Moment], None]]]:
         """The two hooks as arguments of ``fit``."""
         return {"on_batch_end": (self.batch_end,), "on_epoch_end": (self.epoch_end,)}
 
-    def batch_end(self, moment) -> None:
+    def batch_end(self, moment: Moment) -> None:
         """After a batch: remember its terms, and redraw if it is time."""
         if self.figure is None or self._done:
             self._begin(moment)
@@ -45,7 +56,7 @@ class LivePlot:
         share = (moment.epoch + (moment.batch + 1) / moment.batches) / moment.epochs
         self._draw(moment, f"epoch {moment.epoch + 1} of {moment.epochs}, {share:.0%}")
 
-    def epoch_end(self, moment) -> None:
+    def epoch_end(self, moment: Moment) -> None:
         """After an epoch: redraw if it is time; after the last, leave the finished figure."""
         if moment.epoch + 1 < moment.epochs:
             return
@@ -56,15 +67,15 @@ class LivePlot:
             title += ": loss " + ", ".join(f"{loss:.4g} ({split})" for split, loss in newest["loss"].items())
         self._draw(moment, title)
 
-    def _begin(self, moment) -> None:
+    def _begin(self, moment: Moment) -> None:
         """An empty figure with a panel for each term."""
         self._batches, self._terms = [], {name: [] for name in moment.terms}
         self._sums, self._count, self._done, self._handle, self._next = {}, 0, False, None, 0.0
         width, height = max(5.0, 4.0 * len(moment.terms)), 3.3
-        self.figure = Figure(figsize=(width, height))
-        self.figure.subplots_adjust(0.75 / width, 0.55 / height, 1 - 0.15 / width, 1 - 0.4 / height, wspace=0.28)
+        self.figure = figure = Figure(figsize=(width, height))
+        figure.subplots_adjust(0.75 / width, 0.55 / height, 1 - 0.15 / width, 1 - 0.4 / height, wspace=0.28)
         self._lines = {}
-        for name, axis in zip(moment.terms, self.figure.subplots(1, len(moment.terms), squeeze=False)[0], strict=True):
+        for name, axis in zip(moment.terms, figure.subplots(1, len(moment.terms), squeeze=False)[0], strict=True):
             axis.set(xlabel="epoch", ylabel=plots.TERM_NAMES.get(name, name.replace("_", " ")))
             axis.grid(alpha=0.3)
             axis.xaxis.get_major_locator().set_params(integer=True)
@@ -72,7 +83,7 @@ class LivePlot:
             for split, style in (("train", "C0o-"), ("test", "C1o--")):
                 (self._lines[name, split],) = axis.plot([], [], style, markersize=4)
 
-    def _draw(self, moment, title: str) -> None:
+    def _draw(self, moment: Moment, title: str) -> None:
         """Take the newest numbers into the figure and show it, unless it was shown just now."""
         began = time.monotonic()
         if began < self._next:
@@ -84,19 +95,20 @@ class LivePlot:
             elif len(frame):
                 rows = frame[frame["split"] == split]
                 line.set_data(rows["epoch"], rows[name])
-            if len(line.get_xdata()):
+            if np.size(line.get_xdata()):
                 line.set_label("train, within an epoch" if split == "batches" else split)
+        assert self.figure is not None  # the first batch began it
         for axis in self.figure.axes:
             self._fit_axis(axis)
         self.figure.suptitle(title, fontsize=plots.SIZE + 1)
-        self._show()
+        self._show(self.figure)
         now = time.monotonic()
         self._next = now + max(self.every, (now - began) / MOST_OF_THE_TIME)
 
     @staticmethod
-    def _fit_axis(axis) -> None:
+    def _fit_axis(axis: Axes) -> None:
         """Show everything but the steep start: a tenth of the pale line, which would flatten the rest."""
-        batches, *means = (line.get_ydata() for line in axis.lines)
+        batches, *means = (np.asarray(line.get_ydata()) for line in axis.lines)
         values = np.concatenate([batches[len(batches) // 10 :], *means])
         if len(values):
             margin = 0.05 * np.ptp(values) or 0.05 * abs(values[0]) or 0.05
@@ -106,8 +118,8 @@ class LivePlot:
         if axis.get_legend_handles_labels()[0]:
             axis.legend()
 
-    def _show(self) -> None:
-        shown = {"image/png": png(self.figure), "text/plain": "LivePlot: the training's curves"}
+    def _show(self, figure: Figure) -> None:
+        shown = {"image/png": png(figure), "text/plain": "LivePlot: the training's curves"}
         if self._handle is None:
             self._handle = display(shown, raw=True, display_id=True)
         else:

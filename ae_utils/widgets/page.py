@@ -13,12 +13,12 @@ from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
 from ae_utils.widgets.explorer import SCRIPT, STATIC, STYLE
 from ae_utils.widgets.program import Unsupported
-from ae_utils.widgets.scene import Scene
+from ae_utils.widgets.scene import Decoder, Scene
 
 
 def write_page(
     path: str | Path,
-    decoder,
+    decoder: Decoder,
     latent_dim: int | None = None,
     *,
     codes: Tensor | None = None,
@@ -50,5 +50,5 @@ def write_page(
     return Path(path)
 
 
-def _text(data: bytes) -> dict:
+def _text(data: bytes) -> dict[str, str]:
     return {"base64": base64.b64encode(data).decode("ascii")}

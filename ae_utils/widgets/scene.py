@@ -1,7 +1,8 @@
 """What explorer and page have in common: checked arguments, pictures of codes, and the scene drawn from them."""
 
 import contextlib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -15,9 +16,16 @@ from ae_utils.widgets.program import Unsupported, program
 CLASSES = 10
 MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the map under the pad: enough to see it, and at most 400 kB
 PROBES = 64
+Decoder = nn.Module | Callable[..., Tensor]
 
 
-@dataclass
+class Model(Protocol):
+    """A model of the course: the two layers that ``decode`` consists of."""
+
+    decoder: nn.Module
+    to_image: nn.Module
+
+
 class Scene:
     """A decoder and the room of codes that its sliders reach.
 
@@ -28,37 +36,39 @@ class Scene:
     Raises ``InvalidInput`` with a sentence for arguments that do not fit together.
     """
 
-    decoder: object
-    latent_dim: int | None = None
-    codes: Tensor | None = None
-    labels: Tensor | None = None
-    choices: tuple[int, ...] = ()
-    spread: float = 3.0
-    low: Tensor = field(init=False)
-    high: Tensor = field(init=False)
-    start: Tensor = field(init=False)
-
-    def __post_init__(self):
-        owner = getattr(self.decoder, "__self__", None)
-        if isinstance(owner, nn.Module) and getattr(self.decoder, "__name__", "") == "decode":
-            self.decoder = owner  # model.decode means the model
-        self.choices = tuple(int(choice) for choice in self.choices)
+    def __init__(
+        self,
+        decoder: Decoder,
+        latent_dim: int | None = None,
+        codes: Tensor | None = None,
+        labels: Tensor | None = None,
+        choices: tuple[int, ...] = (),
+        spread: float = 3.0,
+    ):
+        owner = getattr(decoder, "__self__", None)
+        if isinstance(owner, nn.Module) and getattr(decoder, "__name__", "") == "decode":
+            decoder = owner  # model.decode means the model
+        self.decoder: Decoder = decoder
+        self.choices, self.spread = tuple(int(choice) for choice in choices), spread
+        self.codes = _checked_codes(codes)
+        self.latent_dim = _checked_latent_dim(self.decoder, latent_dim, self.codes)
         self._check()
-        self._find_ranges()
+        self.labels = _checked_labels(labels, self.codes)
+        self.low, self.start, self.high = self._ranges()
         image = self.decode(self.start[None], self.choices[:1])
         self.size = tuple(image.shape[2:])
 
-    def decode(self, z: Tensor, label=()) -> Tensor:
+    def decode(self, z: Tensor, label: Sequence[int] | Tensor = ()) -> Tensor:
         """Codes (n, latent_dim), and n labels if there are choices → pictures (n, 1, height, width) in [0, 1]."""
         decoder = self.decoder
-        module = isinstance(decoder, nn.Module)
-        tensor = next(decoder.parameters(), None) if module else None
+        decode = getattr(decoder, "decode", None)
+        tensor = next(decoder.parameters(), None) if isinstance(decoder, nn.Module) else None
         z = z.to(tensor) if tensor is not None else z
         labels = (torch.as_tensor(label, device=z.device),) if self.choices else ()
         with torch.no_grad(), _evaluating(decoder):
-            if hasattr(decoder, "decode"):
-                images = decoder.decode(z, *labels)
-            elif module:
+            if decode is not None:
+                images = decode(z, *labels)
+            elif isinstance(decoder, nn.Module):
                 images = decoder(_inputs(z, *labels))
             else:
                 images = decoder(z, *labels)
@@ -67,23 +77,23 @@ class Scene:
             raise InvalidInput(f"The decoder must give images ({len(z)}, 1, height, width), but gave {gave}.")
         return images.float().cpu().clamp(0, 1)
 
-    def program(self) -> dict:
+    def program(self) -> dict[str, Any]:
         """The decoder as a program for the page. Raises ``Unsupported`` with the reason when it cannot be one."""
         decoder = self.decoder
         if not isinstance(decoder, nn.Module):
             raise Unsupported("a function cannot be sent to the page, only a module")
         if hasattr(decoder, "decode"):
-            decoder = nn.Sequential(decoder.decoder, decoder.to_image)
-        z = self._probes()
-        labels = ()
+            model = cast(Model, decoder)
+            decoder = nn.Sequential(model.decoder, model.to_image)
+        z, labels = self._probes(), tuple[Tensor, ...]()
         if self.choices:
             labels = (torch.tensor([self.choices[i % len(self.choices)] for i in range(len(z))]),)
         with torch.no_grad():
             return program(decoder, _inputs(z, *labels), self.decode(z, *labels))
 
-    def drawn(self) -> dict:
+    def drawn(self) -> dict[str, Any]:
         """What the page needs besides the program: ranges, choices, the map (codes as float32, labels as uint8)."""
-        scene = {
+        scene: dict[str, Any] = {
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "start": self.start.tolist(),
@@ -110,17 +120,6 @@ class Scene:
         return self.decode(z, self.choices[:1] * len(z))
 
     def _check(self) -> None:
-        if self.codes is not None:
-            self.codes = torch.as_tensor(self.codes).detach().float().cpu()
-            if self.codes.ndim != 2 or not len(self.codes):
-                raise InvalidInput(f"codes must have the shape (n, latent_dim), but got {tuple(self.codes.shape)}.")
-            if not self.codes.isfinite().all():
-                raise InvalidInput("codes must be finite numbers.")
-        if self.latent_dim is None:
-            width = None if self.codes is None else self.codes.shape[1]
-            self.latent_dim = getattr(self.decoder, "latent_dim", width)
-        if not isinstance(self.latent_dim, int) or self.latent_dim < 1:
-            raise InvalidInput(f"latent_dim must be a whole number of at least 1, but got {self.latent_dim}.")
         if self.codes is not None and self.codes.shape[1] != self.latent_dim:
             raise InvalidInput(
                 f"codes must have {self.latent_dim} columns (latent_dim), but got {self.codes.shape[1]}."
@@ -129,29 +128,15 @@ class Scene:
             raise InvalidInput(f"spread must be a number above 0 (1e-6 at least), but got {self.spread}.")
         if not set(self.choices) <= set(range(CLASSES)):
             raise InvalidInput(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
-        self._check_labels()
 
-    def _check_labels(self) -> None:
-        if self.labels is None:
-            return
-        self.labels = torch.as_tensor(self.labels).detach().cpu()
-        if self.codes is None or self.labels.shape != self.codes.shape[:1]:
-            count = 0 if self.codes is None else len(self.codes)
-            raise InvalidInput(
-                f"labels must be one for each of {count} codes, but have the shape {tuple(self.labels.shape)}."
-            )
-        if self.labels.is_floating_point() or self.labels.min() < 0 or self.labels.max() >= CLASSES:
-            raise InvalidInput(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
-
-    def _find_ranges(self) -> None:
+    def _ranges(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the sliders begin, stand at first and end, each (latent_dim,)."""
         if self.codes is None:
-            self.start = torch.zeros(self.latent_dim)
-            self.low, self.high = self.start - self.spread, self.start + self.spread
-            return
-        self.start = self.codes.median(0).values
-        self.low, self.high = torch.from_numpy(np.quantile(self.codes.numpy(), (0.005, 0.995), axis=0)).float()
-        flat = self.high - self.low < 1e-6  # a dimension that the encoder does not use
-        self.low, self.high = torch.where(flat, self.low - 1, self.low), torch.where(flat, self.high + 1, self.high)
+            middle = torch.zeros(self.latent_dim)
+            return middle - self.spread, middle, middle + self.spread
+        low, high = torch.from_numpy(np.quantile(self.codes.numpy(), (0.005, 0.995), axis=0)).float()
+        flat = high - low < 1e-6  # a dimension that the encoder does not use
+        return torch.where(flat, low - 1, low), self.codes.median(0).values, torch.where(flat, high + 1, high)
 
     def _probes(self) -> Tensor:
         """Codes all over the sliders' room, and some of those given."""
@@ -160,13 +145,45 @@ class Scene:
         return z if self.codes is None else torch.cat([z, self.codes[:: -(-len(self.codes) // PROBES)]])
 
 
+def _checked_codes(codes: Tensor | None) -> Tensor | None:
+    if codes is None:
+        return None
+    codes = torch.as_tensor(codes).detach().float().cpu()
+    if codes.ndim != 2 or not len(codes):
+        raise InvalidInput(f"codes must have the shape (n, latent_dim), but got {tuple(codes.shape)}.")
+    if not codes.isfinite().all():
+        raise InvalidInput("codes must be finite numbers.")
+    return codes
+
+
+def _checked_latent_dim(decoder: Decoder, latent_dim: int | None, codes: Tensor | None) -> int:
+    """As given; else the decoder's own; else as many as the codes have columns."""
+    if latent_dim is None:
+        latent_dim = getattr(decoder, "latent_dim", None if codes is None else codes.shape[1])
+    if not isinstance(latent_dim, int) or latent_dim < 1:
+        raise InvalidInput(f"latent_dim must be a whole number of at least 1, but got {latent_dim}.")
+    return latent_dim
+
+
+def _checked_labels(labels: Tensor | None, codes: Tensor | None) -> Tensor | None:
+    if labels is None:
+        return None
+    labels = torch.as_tensor(labels).detach().cpu()
+    if codes is None or labels.shape != codes.shape[:1]:
+        count = 0 if codes is None else len(codes)
+        raise InvalidInput(f"labels must be one for each of {count} codes, but have the shape {tuple(labels.shape)}.")
+    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= CLASSES:
+        raise InvalidInput(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
+    return labels
+
+
 def _inputs(z: Tensor, label: Tensor | None = None) -> Tensor:
     """What a decoder is given: z, and behind it the label as one of ten."""
     return z if label is None else torch.cat([z, F.one_hot(label, CLASSES).to(z)], dim=1)
 
 
 @contextlib.contextmanager
-def _evaluating(decoder):
+def _evaluating(decoder: Decoder) -> Iterator[None]:
     """Evaluation mode for a while, for every part that was training."""
     parts = [part for part in decoder.modules() if part.training] if isinstance(decoder, nn.Module) else []
     for part in parts:
