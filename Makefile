@@ -25,8 +25,9 @@ elsewhere: $(STAMP)  # every notebook as another processor rounds it, and its cl
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py
 
-stress: $(STAMP)  # kills, broken files and odd arguments by the hundred; `make test` runs a few of each
-	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py tests/browser/test_page.py
+stress: $(STAMP)  # kills, broken files and odd arguments by the hundred, checks that train; `make test` runs a few of each
+	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py \
+		tests/browser/test_page.py tests/test_checks_03.py tests/notebooks/test_notebooks.py
 
 scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from stress.share import WHOLE
 
 from ae_utils.checks import lesson03
 from ae_utils.checks.answers import OPEN, RIGHT, WRONG
@@ -39,6 +40,14 @@ def as_it_was(a, rho):
 
 def stub(*_):
     return ...
+
+
+@pytest.fixture(autouse=True)
+def probe(monkeypatch):
+    """What ``helpful_noise`` finds with and without noise; its trainings run in `make stress` and in the solutions."""
+    if not WHOLE:
+        found = {RIGHT_ANSWERS["helpful_noise"]: 0.85}
+        monkeypatch.setattr(lesson03, "_probe", lambda corrupt: found.get(corrupt, 0.82))
 
 
 RIGHT_ANSWERS = {
