@@ -42,8 +42,8 @@ class ThisPython(AsyncKernelManager):
 
 
 def notebooks() -> list[Path]:
-    """Every lesson and every solution."""
-    return sorted(ROOT.glob("notebooks/*.ipynb")) + sorted(ROOT.glob("notebooks/solutions/*.ipynb"))
+    """Every lesson and every solution; hidden files are somebody's copies."""
+    return sorted(ROOT.glob("notebooks/[!.]*.ipynb")) + sorted(ROOT.glob("notebooks/solutions/[!.]*.ipynb"))
 
 
 def execute(notebook, folder: Path, name: str = "the notebook"):
