@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test notebooks scoreboard stress
+.PHONY: lab test elsewhere notebooks scoreboard stress
 
 lab: $(STAMP)
 	$(BIN)/python -m ae_utils.lab $(if $(FOLDER),--folder "$(FOLDER)")
