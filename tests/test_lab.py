@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import socket
+import subprocess
 import sys
 
 import processes
@@ -242,3 +244,12 @@ def test_a_browser_is_opened_only_where_there_is_a_display(platform, display, op
     monkeypatch.setattr(sys, "platform", platform)
     assert ("--no-browser" not in switches(CHECKOUT)) == opens
     assert ("open the address below" in capsys.readouterr().out) != opens
+
+
+def test_where_the_port_is_taken_another_one_is_used_and_said(tmp_path):
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own["IPYTHONDIR"] = str(tmp_path / "ipython")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = (sys.executable, "-m", "ae_utils.lab", "--folder", tmp_path, f"--port={port}", "--no-browser")
+        processes.kill_at(f"http://127.0.0.1:{port + 1}/lab?token=", *command, env=own, stderr=subprocess.STDOUT)
