@@ -13,6 +13,7 @@ test: $(STAMP)
 	@echo "1 of 3: style (seconds)"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	@echo "2 of 3: the package, the page and the rules for notebooks (4 minutes on two cores; a dot is a test)"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --junitxml=.pytest_cache/tests.xml
 	@echo "3 of 3: every notebook, compared with its outputs (minutes each; a dot is a cell)"

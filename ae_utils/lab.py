@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ae_utils.errors import InvalidInput
 from ae_utils.files import whole_file
@@ -108,7 +109,7 @@ def _refresh(lesson: Path, copy: Path) -> str | None:
     return f"{copy} is the new version of its lesson; you had edited nothing in the old one." if there else ""
 
 
-def _read(path: Path) -> dict | None:
+def _read(path: Path) -> dict[str, Any] | None:
     """The notebook as JSON; ``None`` for what is no notebook."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -120,7 +121,7 @@ def _read(path: Path) -> dict | None:
     return content if fine else None
 
 
-def _fingerprint(notebook: dict) -> str:
+def _fingerprint(notebook: dict[str, Any]) -> str:
     """A checksum of what is written in the cells, empty ones aside; outputs and metadata have no part in it."""
     cells = [(cell.get("cell_type"), "".join(cell.get("source", "")).strip()) for cell in notebook["cells"]]
     return hashlib.sha256(json.dumps([cell for cell in cells if cell[1]]).encode()).hexdigest()

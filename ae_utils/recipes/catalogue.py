@@ -7,7 +7,7 @@ from ae_utils.recipes import adversarial, altered, conditional, convolutional, l
 from ae_utils.recipes.recipe import Recipe
 
 LESSONS = (linear, convolutional, regularized, variational, conditional, altered, adversarial)
-RECIPES = {recipe.name: recipe for lesson in LESSONS for recipe in lesson.RECIPES}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for lesson in LESSONS for recipe in lesson.RECIPES}
 
 
 def find(name: str) -> Recipe:
