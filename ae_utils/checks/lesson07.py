@@ -87,7 +87,7 @@ def fooled(answer, judge) -> str:
         seen = judged(judge, answer.float())
     sure, entropy = confident_share(seen), label_entropy(seen)
     if sure < 0.99:
-        raise Wrong(f"the judge is sure of {sure:.0%} only: choose a clearer digit")
+        raise Wrong(f"the judge is sure of {sure:.1%} only: choose a clearer digit")
     if entropy > 0.1:
         raise Wrong(f"too many kinds of digits: the entropy of the labels is {entropy:.2f}, 0.1 at most is asked for")
-    return f"sure of {sure:.0%}, more than of real digits; and the entropy of the labels, {entropy:.2f}, gives it away"
+    return f"sure of {sure:.1%}, more than of real digits; and the entropy of the labels, {entropy:.2f}, gives it away"
