@@ -1,6 +1,7 @@
 """Checks of lesson 06: the non-saturating loss, a forgotten detach, collapse told from curves."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +97,7 @@ def _players() -> tuple[Generator, Discriminator]:
         return Generator(decoder, 4), Discriminator(dense_encoder((8, 1), nn.Tanh))
 
 
-def _after(step, players, *, batches: int = 1) -> tuple[tuple[nn.Module, nn.Module], object, int]:
+def _after(step, players, *, batches: int = 1) -> tuple[tuple[nn.Module, nn.Module], Any, int]:
     """Copies of both players after ``batches`` of ``step``; its last answer; how often slopes reached the generator."""
     players, arrivals = copy.deepcopy(players), []
     next(players[0].parameters()).register_hook(lambda slope: arrivals.append(slope))
@@ -131,4 +132,4 @@ def collapsed(answer, reached) -> str:
             f"{wrong} of {len(reached)} letters {'is' if wrong == 1 else 'are'} on the wrong side: "
             "look at the last third, and there not at the height but at the waves"
         )
-    return "the modes reached are " + ", ".join(f"{letter} {modes}" for letter, modes in reached.items())
+    return f"at most half of the modes are reached by {', '.join(sorted(truth)) or 'none'}"
