@@ -3,6 +3,7 @@
 import gzip
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from ae_utils.data import mnist as bundled
 from ae_utils.data.images import Batches, Images
-from ae_utils.data.mnist import data_folder, mnist, unpacked
+from ae_utils.data.mnist import cache_folder, data_folder, mnist, unpacked
 from ae_utils.data.table import from_csv, to_csv
 from ae_utils.errors import InvalidInput
 
@@ -74,11 +75,11 @@ def test_missing_file_falls_back_to_torchvisions_download(packed, monkeypatch):
 
 
 def test_read_only_folder_unpacks_into_the_users_cache(packed, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(bundled, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(bundled, "_writable", lambda folder: folder != packed)  # root may write anywhere
     assert len(mnist("test", packed)) == 10_000
     assert not (packed / "MNIST").exists()
-    assert (tmp_path / "cache" / "ae_utils" / "MNIST" / "raw" / "t10k-images-idx3-ubyte").exists()
+    assert (tmp_path / "cache" / "MNIST" / "raw" / "t10k-images-idx3-ubyte").exists()
 
 
 def test_a_truncated_unpacked_file_is_unpacked_again(packed):
@@ -100,6 +101,26 @@ def test_two_processes_unpack_at_once(packed):
 def test_environment_variable_names_the_folder(packed, monkeypatch):
     monkeypatch.setenv("AE_UTILS_DATA", str(packed))
     assert data_folder() == packed
+
+
+def test_the_checkout_is_found_from_anywhere(packed, monkeypatch):
+    monkeypatch.delenv("AE_UTILS_DATA", raising=False)
+    monkeypatch.chdir(packed.parent)  # which has a folder "data" of its own
+    assert data_folder() == Path(bundled.__file__).parents[2] / "data"
+
+
+def test_an_installed_package_turns_to_the_users_cache(packed, tmp_path, monkeypatch):
+    monkeypatch.delenv("AE_UTILS_DATA", raising=False)
+    monkeypatch.setattr(bundled, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(bundled, "__file__", str(tmp_path / "site-packages" / "ae_utils" / "data" / "mnist.py"))
+    monkeypatch.chdir(packed.parent)
+    assert data_folder() == tmp_path / "cache"
+
+
+def test_the_cache_is_never_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder().is_absolute() and not cache_folder().is_relative_to(tmp_path)
 
 
 def test_csv_gives_equal_tensors(test, tmp_path):

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
 import torch
 
 from ae_utils.data.images import Images
@@ -52,8 +53,8 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """A folder of the user's own that survives between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ae_utils"
+    """A folder of the user's own that survives between runs: where the system keeps caches, or ``XDG_CACHE_HOME``."""
+    return platformdirs.user_cache_path("ae_utils", appauthor=False)
 
 
 def unpacked(root: Path) -> Path:
