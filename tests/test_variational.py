@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from ae_utils import checkpoint
 from ae_utils.data.images import Batch, Batches
 from ae_utils.errors import InvalidInput
 from ae_utils.losses.classification import cross_entropy
@@ -24,7 +23,6 @@ from ae_utils.losses.variational import (
 from ae_utils.models import VAE, reparameterize
 from ae_utils.recipes.catalogue import find
 from ae_utils.recipes.run import Run
-from ae_utils.recipes.trained import keep, trained
 from ae_utils.recipes.variational import dense_vae, small_vae
 from ae_utils.training import GradientStep, adam, fit
 from ae_utils.widgets.explorer import LatentExplorer
@@ -181,31 +179,6 @@ def test_recipes_run_and_report(name, tmp_path):
     report = Run(find(name), tmp_path, epochs=1, images=300).train()
     expected = {"vae": {"negative_elbo", "log_likelihood", "active_units", "mse"}, "judge": {"accuracy"}}
     assert expected[name] <= set(report["test"])
-
-
-def test_a_kept_run_comes_back(tmp_path, monkeypatch, test):
-    Run(find("judge"), tmp_path / "run", epochs=1, images=300).train()
-    keep(tmp_path / "run", tmp_path / "trained")
-    monkeypatch.setenv("AE_UTILS_DATA", str(tmp_path))
-    judge = trained("judge")
-    assert judge(test.x[:5]).logits.shape == (5, 10)
-    assert not judge.training and not any(weight.requires_grad for weight in judge.parameters())
-
-
-def test_damaged_or_missing_weights_are_refused(tmp_path, monkeypatch):
-    Run(find("judge"), tmp_path / "run", epochs=1, images=100).train()
-    keep(tmp_path / "run", tmp_path / "trained").write_bytes(b"something else")
-    monkeypatch.setenv("AE_UTILS_DATA", str(tmp_path))
-    with pytest.raises(checkpoint.CheckpointError, match="damaged"):
-        trained("judge")
-    with pytest.raises(checkpoint.CheckpointError, match="no weights named 'vea'; it holds judge"):
-        trained("vea")
-
-
-def test_the_committed_judge_is_right_on_99_percent(test):
-    judge = trained("judge")
-    assert (judge(test.x).logits.argmax(1) == test.label).double().mean() > 0.985  # of the first 500
-    assert isinstance(judge.head, nn.Linear)
 
 
 def test_vae_is_a_module_with_two_parts(model):

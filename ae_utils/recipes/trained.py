@@ -1,4 +1,4 @@
-"""Small trained weights that come with the course, so that a lesson can start from them.
+"""Small trained weights that come with the course (safetensors, float16), so that a lesson can start from them.
 
 Made by ``python -m ae_utils train NAME`` and then ``python -m ae_utils.recipes.trained runs/NAME``.
 """
@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
+import torch
 from torch import nn
 
 from ae_utils import checkpoint
 from ae_utils.data.mnist import data_folder
-from ae_utils.files import whole_file
+from ae_utils.files import refuse_unreadable, whole_file
 from ae_utils.recipes.catalogue import find
 
 FOLDER = "trained"
@@ -26,13 +28,11 @@ def trained(name: str) -> nn.Module:
 
     Raises ``CheckpointError`` when there are no weights of that name, or they are damaged.
     """
-    entry, path = about(name), data_folder() / FOLDER / f"{name}.pt"
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
-        raise checkpoint.CheckpointError(f"{path} is damaged (its SHA-256 is not the manifest's); restore it.")
-    content = checkpoint.load(path, {"model": dict})
+    entry, path = about(name), data_folder() / FOLDER / f"{name}.safetensors"
+    weights = _weights(path, entry["sha256"])
     with checkpoint.fitting(path):
         model = find(entry["recipe"]).build(**entry["settings"])
-        model.load_state_dict(content["model"])  # into float32
+        model.load_state_dict(weights)  # into float32
     return model.eval().requires_grad_(False)
 
 
@@ -61,19 +61,34 @@ def keep(run: str | Path, folder: str | Path | None = None) -> Path:
     report = _report(run / "metrics.json")
     name = content["recipe"]
     weights = {
-        key: value.half() if value.is_floating_point() else value for key, value in content["step"]["model"].items()
+        key: (value.half() if value.is_floating_point() else value).contiguous()  # the format knows no channels_last
+        for key, value in content["step"]["model"].items()
     }
-    path = folder / f"{name}.pt"
-    checkpoint.save(path, {"model": weights})
+    path, packed = folder / f"{name}.safetensors", safetensors.torch.save(weights)
+    with whole_file(path) as beside:
+        beside.write_bytes(packed)
     entry = {
         "command": f"python -m ae_utils train {name} --seed {report['seed']}", "recipe": name,
         "settings": content["settings"], "seed": report["seed"], "epochs": report["epochs"], "test": report["test"],
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(packed).hexdigest(),
     }  # fmt: skip
     manifest = dict(sorted((_manifest(folder) | {name: entry}).items()))
     with whole_file(folder / MANIFEST) as beside:
         beside.write_text(json.dumps(manifest | {CHECKSUM: _checksum(manifest)}, indent=1) + "\n")
     return path
+
+
+def _weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise checkpoint.CheckpointError(f"{path} does not exist; restore it.")
+    refuse_unreadable(path)
+    packed = path.read_bytes()
+    try:
+        if hashlib.sha256(packed).hexdigest() == sha256:
+            return safetensors.torch.load(packed)
+    except safetensors.SafetensorError:  # the manifest names a file that holds no weights
+        pass
+    raise checkpoint.CheckpointError(f"{path} is damaged, or not the file that the manifest names; restore it.")
 
 
 def _report(path: Path) -> dict[str, Any]:

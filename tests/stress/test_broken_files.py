@@ -400,7 +400,7 @@ def weights(tmp_path, monkeypatch):
 
 @broken
 def test_trained_weights(break_, seed, weights):
-    path = weights / "judge.pt"
+    path = weights / "judge.safetensors"
     assert spoil(path, break_, seed)
     assert refused(lambda: trained("judge"), path)
 
@@ -423,13 +423,13 @@ def test_weights_that_do_not_fit_the_manifest(seed, weights):
     entry = manifest["judge"]
     change = dice.choice(("recipe", "settings", "sha256", "file"))
     if change == "file":
-        (weights / "judge.pt").unlink()
+        (weights / "judge.safetensors").unlink()
     else:
         entry[change] = {"recipe": "vae", "settings": {"feature_dim": dice.randrange(65, 99)}, "sha256": "0" * 64}[
             change
         ]
     path.write_text(json.dumps(manifest | {CHECKSUM: _checksum(manifest)}))
-    assert refused(lambda: trained("judge"), weights / "judge.pt")
+    assert refused(lambda: trained("judge"), weights / "judge.safetensors")
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "csv", "png", "gz"] if WHOLE else ["checkpoint"])
