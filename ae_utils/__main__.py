@@ -3,9 +3,14 @@
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ae_utils.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ae_utils.training import Moment
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: on a busy machine spinning threads cost 20×
 
@@ -44,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_uses(commands) -> None:
+def _add_uses(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The commands that come after training."""
     altered = commands.add_parser("altered", help="make altered MNIST").add_subparsers(required=True, metavar="write")
     write = altered.add_parser("write", help="write the folders clean and aug of PNGs")
@@ -107,36 +112,41 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from ae_utils.parallel import processes, rank
-    from ae_utils.recipes.catalogue import find
-    from ae_utils.recipes.run import Run, writable
+    with _Progress(quiet=options.quiet or os.environ.get("RANK", "0") != "0") as progress:
+        progress.show(f"{options.names[0]}: starting")  # at once: the imports alone take seconds
+        from ae_utils.parallel import processes
+        from ae_utils.recipes.catalogue import find
+        from ae_utils.recipes.run import Run, writable
 
-    recipes = [find(name) for name in options.names]  # every name is checked before the first training begins
-    device = _device(options.device)
-    for recipe in recipes:
-        writable(options.out / recipe.name)
-    with processes(device):
+        recipes = [find(name) for name in options.names]  # every name is checked before the first training begins
+        device = _device(options.device)
         for recipe in recipes:
-            run = Run(
-                recipe, options.out / recipe.name, options.epochs, options.images, options.seed,
-                options.data, device, options.resume, {} if options.quiet or rank() else _told(recipe.name),
-            )  # fmt: skip
-            if report := run.train():
-                print(f"{recipe.name}: test {_terms(report['test'])}  ({report['cpu_seconds']} CPU-s) → {run.folder}")
+            writable(options.out / recipe.name)
+        with processes(device):
+            for recipe in recipes:
+                run = Run(
+                    recipe, options.out / recipe.name, options.epochs, options.images, options.seed,
+                    options.data, device, options.resume, progress.hooks(recipe.name),
+                )  # fmt: skip
+                if report := run.train():
+                    seconds = report["cpu_seconds"]
+                    progress.write(f"{recipe.name}: test {_terms(report['test'])}  ({seconds} CPU-s) → {run.folder}")
 
 
 def _explore(options: argparse.Namespace) -> None:
     from ae_utils.metrics.codes import codes
     from ae_utils.models import CVAE
+    from ae_utils.protocols import Encodes
     from ae_utils.recipes.run import load_model
     from ae_utils.widgets.page import write_page
 
     recipe, model = load_model(options.folder)
     if not hasattr(model, "decode"):
         raise InvalidInput(f"{recipe.name} makes no pictures; name a run of an autoencoder or a GAN.")
-    test, shown = recipe.own_test()[:2000], {}
+    test = recipe.own_test()[:2000]
+    shown: dict[str, Any] = {}
     if hasattr(model, "encode"):  # a generator has no codes to show
-        shown = {"codes": codes(model, test), "labels": test.label}
+        shown = {"codes": codes(cast(Encodes, model), test), "labels": test.label}
     if isinstance(model, CVAE):
         shown["label_choices"] = range(10)
     page = write_page(options.html, model, title=recipe.name, **shown)
@@ -150,16 +160,17 @@ def _reconstruct(options: argparse.Namespace) -> None:
     from ae_utils.data.images import Images
     from ae_utils.data.pictures import read_picture
     from ae_utils.metrics.images import mse, reconstruct
+    from ae_utils.protocols import Reconstructs
     from ae_utils.recipes.run import load_model
     from ae_utils.recipes.trained import trained
 
     recipe, model = load_model(options.folder)
     if not hasattr(model, "encode"):
         raise InvalidInput(f"{recipe.name} has no encoder, it only draws; name a run of an autoencoder.")
-    x, done = zip(*(read_picture(path) for path in options.images), strict=True)
-    x = torch.stack(x)
+    pictures, done = zip(*(read_picture(path) for path in options.images), strict=True)
+    x = torch.stack(pictures)
     label = trained("judge")(x).logits.argmax(1)  # which a conditional model wants to know
-    x_hat = reconstruct(model, Images(x, x, label))
+    x_hat = reconstruct(cast(Reconstructs, model), Images(x, x, label))
     for path, what, digit, error in zip(options.images, done, label, mse(x_hat, x), strict=True):
         print(f"{path}: {what}; looks like a {digit}; squared error {error:.4f} a pixel")
     plots.save(plots.reconstructions(x, x_hat, count=len(x)), options.out)
@@ -190,8 +201,10 @@ def _sample(options: argparse.Namespace) -> None:
 def _scoreboard(options: argparse.Namespace) -> None:
     from ae_utils.scoreboard.board import NAMES, Board
 
-    board = Board(options.out, options.seeds, options.epochs, options.images, hooks=_told)
-    print(f"{board.write(options.recipes or NAMES, options.results)}: all of them side by side")
+    with _Progress() as progress:
+        board = Board(options.out, options.seeds, options.epochs, options.images, hooks=progress.hooks)
+        table = board.write(options.recipes or NAMES, options.results)
+    print(f"{table}: all of them side by side")
 
 
 def _write_altered(options: argparse.Namespace) -> None:
@@ -205,28 +218,58 @@ def _write_altered(options: argparse.Namespace) -> None:
     print(f"{options.folder}: {len(clean):,} clean and {len(made.source):,} altered images")
 
 
-def _told(name: str) -> dict:
-    """Hooks that draw a bar for the batches and print the losses of every epoch."""
-    from tqdm import tqdm
+class _Progress:
+    """One bar for each training, on stderr where that is a terminal, and a line for each epoch on stdout.
 
-    bar = tqdm(desc=name, unit="batch", leave=False, disable=None)
+    ``quiet`` leaves out both. A context: at its end the bar is wiped away.
+    """
 
-    def batch_end(moment) -> None:
+    def __init__(self, *, quiet: bool = False):
+        from tqdm import tqdm
+
+        self.quiet = quiet
+        disable = quiet or None  # None: where stderr is no terminal
+        self.bar = tqdm(bar_format="{desc}", leave=False, dynamic_ncols=True, smoothing=0, miniters=1, disable=disable)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+
+    def show(self, text: str) -> None:
+        """Show a text in the bar's place."""
+        self.bar.bar_format = "{desc}"
+        self.bar.set_description_str(text)
+
+    def write(self, line: str) -> None:
+        """Print a line on stdout, above the bar."""
+        self.bar.write(line, file=sys.stdout)
+
+    def hooks(self, name: str) -> dict[str, Any]:
+        """The hooks of one training."""
+        if self.quiet:
+            return {}
+        self.show(f"{name}: starting")
+        return {"on_batch_end": (partial(self._batch_end, name),), "on_epoch_end": (partial(self._epoch_end, name),)}
+
+    def _batch_end(self, name: str, moment: "Moment") -> None:
         if moment.batch == 0:
-            bar.reset(total=moment.batches)
-            bar.set_description(f"{name} epoch {moment.epoch + 1}/{moment.epochs}")
-        bar.update()
+            self.bar.set_description_str(f"{name} {moment.epoch + 1}/{moment.epochs}", refresh=False)
+        if self.bar.bar_format == "{desc}":  # the first batch, perhaps of a later epoch than the first
+            self.bar.reset(total=moment.epochs * moment.batches)  # draws, so it comes before the format with a share
+            self.bar.initial = self.bar.n = moment.epoch * moment.batches
+            self.bar.bar_format = "{desc} {percentage:3.0f}% {bar} {remaining} left"
+        self.bar.update()
 
-    def epoch_end(moment) -> None:
+    def _epoch_end(self, name: str, moment: "Moment") -> None:
         rows = (f"{split} {_terms(moment.history.last(split))}" for split in ("train", "test"))
-        tqdm.write(f"{name} epoch {moment.epoch + 1}/{moment.epochs}  {'  '.join(rows)}", file=sys.stdout)
+        self.write(f"{name} epoch {moment.epoch + 1}/{moment.epochs}  {'  '.join(rows)}")
         if moment.epoch + 1 == moment.epochs:
-            bar.close()
-
-    return {"on_batch_end": (batch_end,), "on_epoch_end": (epoch_end,)}
+            self.show(f"{name}: measuring")
 
 
-def _terms(row: dict) -> str:
+def _terms(row: dict[str, float]) -> str:
     return "  ".join(f"{name.replace('_', ' ')} {row[name]:.5g}" for name in row if name not in ("epoch", "split"))
 
 
