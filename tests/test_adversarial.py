@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ae_utils.data.images import Batches
+from ae_utils.adversarial import AdversarialStep
+from ae_utils.data.images import Batch, Batches
+from ae_utils.errors import InvalidInput
 from ae_utils.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from ae_utils.metrics.generation import (
     classes_reached,
@@ -16,9 +18,10 @@ from ae_utils.metrics.generation import (
     label_shares,
     nearest_distance,
 )
+from ae_utils.models import Discriminator, Generator
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.recipes.trained import trained
-from ae_utils.training import Diverged, History, fit
+from ae_utils.training import Diverged, History, fit, linear_decay
 from ae_utils.widgets.live import LivePlot
 
 
@@ -157,3 +160,105 @@ def test_nearest_distance_finds_copies(train, test):
     assert nearest_distance(train.x[:5], train.x).max() < 0.02
     expected = (test.x[0] - train.x).square().flatten(1).sum(1).sqrt().min()
     assert nearest_distance(test.x[:1], train.x).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def linear_step(schedule=None, **options):
+    """Two linear players and plain gradient descent, .01 for the generator and .001 for the discriminator."""
+    torch.manual_seed(0)
+    generator = Generator(nn.Sequential(nn.Linear(2, 784), nn.Unflatten(1, (1, 28, 28))), 2)
+    discriminator = Discriminator(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)))
+    optimizers = (torch.optim.SGD(one.parameters(), lr=lr) for one, lr in ((generator, 0.01), (discriminator, 0.001)))
+    return AdversarialStep(
+        generator, discriminator, *optimizers, **({"schedule": schedule} if schedule else {}), **options
+    )
+
+
+@pytest.fixture
+def batch(train):
+    return Batch(train.x[:8], train.x[:8], train.label[:8])
+
+
+@pytest.mark.parametrize(("steps", "times"), [(0, 1), (1, 0), (8, 0), (15, 0), (16, 1), (32, 1)])
+def test_the_recipes_penalty_is_a_fifth_on_every_sixteenth_step(steps, times):
+    """R1 with γ = .2, counted 16 times: the gradient of γ / 2 · |weight|² is γ · weight."""
+    step = linear_step()
+    step.steps, weight, (real, fake) = steps, step.discriminator.body[1].weight, torch.rand(2, 6, 1, 28, 28)
+    before = weight.detach().clone()
+    (slope,) = torch.autograd.grad(discriminator_loss(step.discriminator(real), step.discriminator(fake)), weight)
+    step.update_discriminator(real, fake)
+    assert torch.allclose(weight, before - 0.001 * (slope + times * 16 * 0.2 * before), atol=1e-8)
+
+
+def test_the_schedule_scales_both_learning_rates(batch):
+    step = linear_step(linear_decay)
+    for progress, factor in ((0.75, 0.5), (0.0, 1.0)):
+        step.train(batch, progress)
+        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in step.optimizers.items()}
+        assert rates == pytest.approx({"generator": 0.01 * factor, "discriminator": 0.001 * factor})
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"penalty": -0.1}, "penalty of at least 0"),
+        ({"penalty_every": 0}, "a whole penalty_every of at least 1"),
+        ({"average": 1.1}, r"average in \[0, 1\]"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options, sentence):
+    with pytest.raises(InvalidInput, match=f"AdversarialStep expects {sentence}"):
+        linear_step(**options)
+
+
+def test_both_train_in_training_mode_after_an_evaluation_too(step, train):
+    given, modes = Batch(train.x[:32], train.x[:32], train.label[:32]), []
+    step.evaluate(given)
+    for player in (step.generator, step.discriminator):
+        player.register_forward_hook(lambda player, *_: modes.append(player.training))
+        player.eval()
+    step.train(given, 0.5)
+    assert modes == [True] * 4, "one batch drawn; real, fake, and fake once more"
+
+
+def test_what_is_shown_is_never_the_generator_that_trains(step, train):
+    given = Batch(train.x[:32], train.x[:32], train.label[:32])
+    for _ in range(3):
+        assert step.model is not step.generator and not step.model.training
+        step.train(given, 0.5)
+
+
+@pytest.mark.parametrize("trained", [0, 1, 2])
+def test_what_is_shown_after_loading_is_what_was_loaded(trained, batch):
+    step, other = linear_step(), linear_step()
+    nn.init.ones_(step.averaged.module.decoder[0].weight)
+    for one in (step, other):
+        for _ in range(trained):
+            one.train(batch, 0.5)
+    assert not torch.equal(weights(step.model), weights(other.model))
+    other.load_state_dict(step.state_dict())
+    assert torch.equal(weights(step.model), weights(other.model))
+
+
+def test_training_leaves_no_graph_and_no_gradients_behind(batch):
+    step = linear_step()
+    terms = step.train(batch, 0.5)
+    assert not any(term.requires_grad for term in terms.values()) and not batch.x.requires_grad
+
+
+def test_the_generators_update_gives_the_discriminator_no_gradients():
+    step = linear_step()
+    step.update_generator(step.generator(torch.randn(8, 2)))
+    assert all(parameter.grad is None for parameter in step.discriminator.parameters())
+
+
+def test_an_evaluation_is_of_the_averaged_generators_fakes(batch):
+    step = linear_step()
+    step.train(batch, 0.5)
+    nn.init.constant_(step.averaged.module.decoder[0].bias, 0.3)
+    step.steps += 1  # so that the average is looked at again
+    torch.manual_seed(1)
+    terms = step.evaluate(batch)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        real, fake = step.discriminator(batch.x), step.discriminator(step.averaged.module(torch.randn(8, 2)))
+    assert terms == {"discriminator_loss": discriminator_loss(real, fake), "generator_loss": generator_loss(fake)}

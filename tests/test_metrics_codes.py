@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from ae_utils.errors import InvalidInput
 from ae_utils.metrics.codes import active_share, codes, linear_probe, nearest_neighbours, selectivity, sensitivity
-from ae_utils.models import Autoencoder
+from ae_utils.models import VAE, Autoencoder
 from ae_utils.networks import Affine, dense_decoder, dense_encoder
 
 READERS = (lambda *data: float(linear_probe(*data, count=100, draws=2).mean()), nearest_neighbours)
@@ -91,9 +92,16 @@ def test_codes_are_those_of_the_models_own_scale(test):
     ("call", "sentence"),
     [
         (lambda z, label: linear_probe(z, label, z, label, count=501), "count between 1 and 500, but got 501"),
+        (lambda z, label: linear_probe(z, label, z, label, count=0), "count between 1 and 500, but got 0"),
+        (lambda z, label: linear_probe(z, label, z, label, count=2.5), "count between 1 and 500, but got 2.5"),
         (lambda z, label: nearest_neighbours(z, label, z, label, k=0), "k between 1 and 500, but got 0"),
+        (lambda z, label: nearest_neighbours(z, label, z, label, k=501), "k between 1 and 500, but got 501"),
+        (lambda z, label: nearest_neighbours(z, label, z, label, k=2.5), "k between 1 and 500, but got 2.5"),
         (lambda z, label: linear_probe(z, label[1:], z, label), r"shape \(n, units\) and n labels"),
+        (lambda z, label: linear_probe(z[:, :0], label, z, label), r"shape \(n, units\) and n labels"),
         (lambda z, label: selectivity(z[0], label), r"shape \(n, units\) and n labels"),
+        (lambda z, label: selectivity(z.abs(), torch.ones_like(label)), "codes of at least two digits, but got 1"),
+        (lambda z, label: selectivity(z.clamp(-0.5), label), "activations of at least 0, but the smallest is -0.5"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, sentence):
@@ -123,3 +131,59 @@ def test_codes_that_are_no_numbers_are_refused(read):
     z[7, 2] = torch.nan
     with pytest.raises(InvalidInput, match="expected finite codes"):
         read(z, label, z, label)
+
+
+def overlapping(count, seed, scale):
+    """Heaps that overlap, in units of different size."""
+    z, label = clusters(count, seed)
+    noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed + 9))
+    return scale * torch.linspace(0.2, 2, 10) * (0.3 * z + 0.7 * noise), label
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_the_probe_is_scikit_learns_on_codes_divided_by_one_number(scale):
+    """C = 10, and five draws of seeds 0 to 4; the number is the root of the summed variances."""
+    (z, label), (test_z, test_label) = overlapping(1500, 0, scale), overlapping(4000, 1, scale)
+    expected = []
+    for seed in range(5):
+        picked = torch.randperm(1500, generator=torch.Generator().manual_seed(seed))[:50]
+        few = z[picked].double().numpy()
+        center, size = few.mean(0), few.var(0, ddof=1).sum() ** 0.5
+        probe = LogisticRegression(C=10.0, max_iter=5000).fit((few - center) / size, label[picked])
+        expected.append(probe.score((test_z.double().numpy() - center) / size, test_label))
+    assert linear_probe(z, label, test_z, test_label, count=50).tolist() == pytest.approx(expected, abs=5e-4)
+
+
+def test_the_probe_reads_codes_far_from_0():
+    (z, label), (test_z, test_label) = clusters(500, 0), clusters(300, 1)
+    assert linear_probe(z + 100, label, test_z + 100, test_label, count=400).min() > 0.95
+
+
+def test_five_neighbours_vote():
+    """The two nearest say 0, the next three 1, and all others 0."""
+    z, label = torch.arange(1.0, 12.0)[:, None], torch.tensor([0, 0, 1, 1, 1, *[0] * 6])
+    assert nearest_neighbours(z, label, torch.zeros(1, 1), torch.tensor([1])) == 1.0
+
+
+def test_selectivity_is_deaf_to_the_scale_of_a_unit():
+    z, label = clusters(200, 0)
+    assert torch.allclose(selectivity(0.001 * z.abs(), label), selectivity(z.abs(), label))
+
+
+def test_sensitivity_by_hand(test):
+    """The code is the first hundred pixels of the middle rows; the noise of .1 leaves pixels between 0 and 1."""
+
+    class Pixels(nn.Module):
+        def encode(self, x, label):
+            return x.flatten(1)[:, 350:450]
+
+    noise = 0.1 * torch.randn(test.x.shape, generator=torch.Generator().manual_seed(0))
+    z, moved = (x.flatten(1)[:, 350:450].double() for x in (test.x, (test.x + noise).clip(0, 1)))
+    between = (z[:, None] - z[None]).square().sum(2)[~torch.eye(500, dtype=torch.bool)].mean()
+    assert sensitivity(Pixels(), test) == pytest.approx(float((moved - z).square().sum(1).mean() / between), rel=1e-4)
+
+
+def test_a_model_that_names_no_scale_is_shown_pixels_between_0_and_1(test):
+    net = VAE(dense_encoder((6,)), dense_decoder((3,), last=nn.Identity), 3)
+    with torch.no_grad():
+        assert torch.allclose(codes(net, test), net.encode(test.x), atol=1e-5)

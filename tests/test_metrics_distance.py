@@ -6,6 +6,7 @@ from torch import nn
 
 from ae_utils.errors import InvalidInput
 from ae_utils.metrics.distance import FrechetDistance, features
+from ae_utils.metrics.generation import classes_reached, confident_share, judged, label_entropy, label_shares
 from ae_utils.models import Judgement
 from ae_utils.recipes.trained import trained
 
@@ -92,3 +93,53 @@ def test_real_digits_are_near_and_noise_is_far(train, test):
 def test_features_do_not_depend_on_the_batch_size(test):
     judge = trained("judge")
     torch.testing.assert_close(features(judge, test.x, batch_size=7), features(judge, test.x), rtol=1e-4, atol=1e-4)
+
+
+def test_two_pictures_have_a_distance():
+    """Their covariance has one direction: two of three eigenvalues are 0, or what rounding makes of it."""
+    real = numbers(5000, 1)
+    real = (real - real.mean(0)) @ torch.linalg.inv(root(torch.cov(real.T)))
+    step = torch.tensor([0.3, -0.2, 0.7])
+    spread = 2**0.5 * float(step.norm())  # the standard deviation of ± step
+    two = pictures(torch.stack([step, -step]))
+    assert FrechetDistance(Looks(), pictures(real))(two) == pytest.approx((spread - 1) ** 2 + 2, rel=1e-4)
+
+
+def sure(*labels, of=1.0):
+    """Probabilities (n, 10): ``of`` for each label, the rest for the next digit."""
+    one_hot = nn.functional.one_hot(torch.tensor(labels), 10).double()
+    return of * one_hot + (1 - of) * one_hot.roll(1, 1)
+
+
+def test_shares_of_labels_and_their_entropy_by_hand():
+    probabilities = sure(0, 0, 4, 8)
+    assert label_shares(probabilities).tolist() == [0.5, 0, 0, 0, 0.25, 0, 0, 0, 0.25, 0]
+    assert label_entropy(probabilities) == pytest.approx(1.5 * torch.tensor(2.0).log().item())
+
+
+@pytest.mark.parametrize(("others", "reached"), [(99, 2), (100, 1)])
+def test_a_class_is_reached_with_one_picture_in_a_hundred(others, reached):
+    assert classes_reached(sure(*[3] * others, 7)) == reached
+
+
+def test_a_picture_is_confident_from_95_percent_on():
+    assert confident_share(torch.cat([sure(1, of=0.95), sure(2, 3, of=0.94), sure(4)])) == 0.5
+
+
+def test_a_judge_gives_each_image_probabilities_that_sum_to_1(test):
+    found = judged(Ten(), test.x[:30])
+    assert torch.allclose(found, test.x[:30].flatten(1)[:, 300:310].softmax(1))
+
+
+class Ten(nn.Module):
+    """A judge whose logits are ten pixels."""
+
+    def forward(self, x):
+        return Judgement(x.flatten(1)[:, 300:310], x)
+
+
+@pytest.mark.parametrize("shape", [(0, 10), (5, 9), (5, 11), (10,), (2, 10, 1)])
+@pytest.mark.parametrize("measure", [classes_reached, confident_share, label_shares])
+def test_what_are_no_probabilities_of_ten_digits_is_refused(measure, shape):
+    with pytest.raises(InvalidInput, match=r"probabilities \(n, 10\) of at least one image"):
+        measure(torch.zeros(shape))

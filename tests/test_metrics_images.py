@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from skimage import metrics as oracle
+from torch import nn
 
 from ae_utils.data.mnist import mnist
 from ae_utils.errors import InvalidInput
 from ae_utils.metrics.images import mse, psnr, reconstruct, reconstruction_quality, ssim
-from ae_utils.models import Autoencoder
-from ae_utils.networks import conv_decoder, conv_encoder
+from ae_utils.models import VAE, Autoencoder
+from ae_utils.networks import conv_decoder, conv_encoder, dense_decoder, dense_encoder
 from ae_utils.recipes.catalogue import RECIPES
 
 
@@ -58,8 +59,13 @@ def test_ssim_of_ten_thousand_images_takes_seconds():
 @pytest.mark.parametrize("metric", [mse, psnr, ssim])
 @pytest.mark.parametrize(
     ("one", "other"),
-    [((2, 1, 28, 28), (3, 1, 28, 28)), ((2, 1, 27, 27), (2, 1, 28, 28)), ((2, 28, 28), (2, 28, 28))],
-    ids=["counts", "sizes", "channels"],
+    [
+        ((2, 1, 28, 28), (3, 1, 28, 28)),
+        ((2, 1, 27, 27), (2, 1, 28, 28)),
+        ((2, 28, 28), (2, 28, 28)),
+        ((2, 1, 1, 28, 28), (2, 1, 1, 28, 28)),
+    ],
+    ids=["counts", "sizes", "channels", "axes"],
 )
 def test_shapes_that_do_not_fit_are_named(metric, one, other):
     with pytest.raises(InvalidInput, match="expect two tensors of the same shape") as refused:
@@ -81,6 +87,12 @@ def test_a_signed_model_is_judged_on_pixels_between_0_and_1(test):
     assert answer.min() < 0
     assert torch.allclose(reconstruct(model, test), (answer + 1) / 2, atol=1e-6)
     assert np.isfinite(list(reconstruction_quality(model, test).values())).all()
+
+
+def test_a_model_that_names_no_scale_is_shown_pixels_between_0_and_1(test):
+    model = VAE(dense_encoder((6,)), dense_decoder((3,), last=nn.Identity), 3)
+    with torch.no_grad():
+        assert torch.allclose(reconstruct(model, test), model.decode(model.encode(test.x)), atol=1e-6)
 
 
 METRICS = {"mse": mse, "psnr": psnr, "ssim": ssim}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from ae_utils.data.images import Images
 from ae_utils.errors import InvalidInput
@@ -114,3 +114,27 @@ def test_active_units_are_those_whose_mu_moves(linear, pictures):
     model, _ = linear
     model.encoder.weight = model.encoder.weight * torch.tensor([1.0, 0.0])
     assert active_units(model, pictures).tolist() == [True, False]
+
+
+def test_a_thousand_codes_are_decoded_at_once_and_no_more_than_asked_for(linear, pictures):
+    model, decoded = linear[0], []
+    model.decoder.register_forward_pre_hook(lambda _, given: decoded.append(len(given[0])))
+    log_likelihood(model, pictures, samples=23, likelihood=gaussian_of_two_pixels)
+    assert max(decoded) == 1000 and sum(decoded) == 150 * 23
+
+
+def test_the_elbo_of_each_image_is_its_own(linear, pictures):
+    """Minus the likelihood and the KL of torch.distributions, with the same random numbers."""
+    model, _ = linear
+    torch.manual_seed(1)
+    found = elbo(model, pictures, likelihood=gaussian_of_two_pixels)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        answer = model(pictures.x)
+    posterior = Normal(answer.mu, torch.exp(0.5 * answer.logvar))
+    kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(found, -gaussian_of_two_pixels(answer.logits, pictures.x) - kl)
+
+
+def test_the_scoreboards_binary_images_are_those_of_seed_0(test):
+    assert torch.equal(binary(test).x, binary(test, seed=0).x)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ae_utils.data.images import Images
 from ae_utils.errors import InvalidInput
 from ae_utils.metrics.obedience import (
     all_digits,
@@ -95,10 +96,44 @@ def test_the_same_code_and_the_same_label_is_a_reconstruction(test):
 def test_too_few_pictures_get_a_sentence(train):
     with pytest.raises(InvalidInput, match="at least 2 pictures"):
         variety(train.x[:1], train.label[:1])
+    with pytest.raises(InvalidInput, match="at least 2 pictures of every class"):
+        variety(train.x[:3], torch.tensor([4, 4, 7]))
     with pytest.raises(InvalidInput, match="at least 50 real images"):
-        neighbours(train[:20])
+        neighbours(train[:49])
 
 
 def test_obedience_is_a_share():
     asked, seen = torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 3, 3])
     assert obedience(lambda images: seen, torch.zeros(4, 1, 28, 28), asked) == 0.75
+
+
+def test_digits_take_turns():
+    assert all_digits(12).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_the_five_nearest_of_fifty_images_vote():
+    """They differ in one pixel. The two nearest to black say 0, the next three 1, and all others 0."""
+    x = torch.zeros(50, 1, 28, 28)
+    x[:, 0, 5, 5] = torch.arange(1, 51) / 50
+    judge = neighbours(Images(x, x, torch.tensor([0, 0, 1, 1, 1, *[0] * 45])))
+    assert judge(torch.zeros(1, 1, 28, 28)).tolist() == [1]
+
+
+@pytest.mark.parametrize(("options", "std"), [({}, 1.0), ({"temperature": 0.5}, 0.5)])
+def test_codes_are_drawn_from_a_normal_distribution_as_wide_as_the_temperature(options, std):
+    z = draw(Deaf(None), all_digits(2500), **options)
+    assert z.shape == (2500, 1, 28, 28)
+    assert z.std().item() == pytest.approx(std, rel=0.01) and abs(z.mean()) < 0.01
+    assert torch.equal(z, draw(Deaf(None), all_digits(2500), seed=0, **options))
+
+
+def test_variety_of_two_pictures_of_each_class_by_hand():
+    x = torch.zeros(4, 1, 28, 28)
+    x[1] = 1.0  # 0 and 1: a standard deviation of √½; the other class has one of 0
+    assert variety(x, torch.tensor([3, 3, 8, 8])) == pytest.approx(0.5**0.5 / 2)
+
+
+@pytest.mark.parametrize(("count", "there"), [(10, False), (20, True)])
+def test_the_variety_of_samples_wants_two_of_every_class(count, there, one_of_each, judges, test):
+    report = obedience_report(Mirror(one_of_each), {}, test, count=count)
+    assert ("sampled_variety" in report) == there and {"reconstructed_variety", "real_variety"} <= set(report)

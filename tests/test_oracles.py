@@ -6,15 +6,18 @@ from typing import NamedTuple
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import MultivariateNormal, Normal
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
+from torch.nn import functional as F
 
 from ae_utils.adversarial import AdversarialStep
 from ae_utils.data.images import Batch, Images
+from ae_utils.errors import InvalidInput
 from ae_utils.helped import HelpedStep
 from ae_utils.losses.adversarial import discriminator_loss
+from ae_utils.losses.classification import cross_entropy
 from ae_utils.losses.reconstruction import mean_squared_error
 from ae_utils.losses.regularized import sparse_l1
-from ae_utils.losses.variational import binarized, importance_weighted, negative_elbo
+from ae_utils.losses.variational import binarized, gaussian, importance_weighted, negative_elbo
 from ae_utils.metrics.codes import codes
 from ae_utils.metrics.distance import features
 from ae_utils.metrics.generation import judged
@@ -23,7 +26,7 @@ from ae_utils.metrics.likelihood import active_units, elbo, log_likelihood
 from ae_utils.metrics.obedience import all_digits, draw, redraw
 from ae_utils.models import CVAE, VAE, Autoencoder, Discriminator, Generator, Judge
 from ae_utils.networks import dense_decoder, dense_encoder, hidden
-from ae_utils.training import GradientStep, adam
+from ae_utils.training import GradientStep, adam, linear_decay
 
 
 class Output(NamedTuple):
@@ -86,6 +89,96 @@ def test_the_importance_weighted_bound_is_that_of_each_image(train):
     assert loss.item() == pytest.approx(-torch.stack(bounds).mean().item(), rel=1e-5)
 
 
+def test_the_importance_weighted_objective_reports_the_kl_of_each_image():
+    """Five samples, unless told otherwise: with an exact posterior the bound hides how many, the KL does not mind."""
+    x = torch.tensor([-4.0, 0.0, 0.3])[:, None, None, None]
+    mu, logvar = exact(x, None)[-2:]
+    kl = kl_divergence(Normal(mu, torch.exp(0.5 * logvar)), Normal(0.0, 1.0)).sum(1).mean()
+    terms = importance_weighted(exact, Batch(x, x, torch.zeros(3)), 0.0, likelihood=normal)
+    assert terms["kl"].item() == pytest.approx(kl.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("objective", "progress"), [(negative_elbo, 0.0), (importance_weighted, 0.5)])
+def test_grey_pixels_stay_grey_unless_asked_otherwise(objective, progress):
+    seen, x = [], torch.rand(4, 1, 1, 1)
+
+    def model(x, label):
+        seen.append(x)
+        return exact(x, label)
+
+    objective(model, Batch(x, x, torch.zeros(4)), progress, likelihood=normal)
+    assert set(seen[0].unique().tolist()) == set(x.unique().tolist())
+
+
+def test_without_warm_up_the_kl_counts_from_the_first_batch():
+    x = torch.rand(4, 1, 1, 1)
+    terms = negative_elbo(exact, Batch(x, x, torch.zeros(4)), 0.0, likelihood=normal)
+    assert terms["loss"].item() == pytest.approx((terms["reconstruction"] + terms["kl"]).item())
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda batch: negative_elbo(exact, batch, 0.0, beta=-0.1), "beta of at least 0"),
+        (lambda batch: negative_elbo(exact, batch, 0.0, warmup=1.1), r"warmup in \[0, 1\]"),
+        (lambda batch: importance_weighted(exact, batch, 0.0, samples=0), "a whole samples of at least 1"),
+        (lambda batch: gaussian(batch.x, batch.x, std=0.0), "std in"),
+        (lambda batch: cross_entropy(exact, batch, 0.0, shift=28), r"a whole shift in \[0, 27\]"),
+        (lambda batch: cross_entropy(exact, batch, 0.0, shift=-1), r"a whole shift in \[0, 27\]"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(call, sentence):
+    with pytest.raises(InvalidInput, match=f"expects {sentence}"):
+        call(Batch(torch.zeros(2, 1, 1, 1), torch.zeros(2, 1, 1, 1), torch.zeros(2)))
+
+
+# --- the classifier's objective -------------------------------------------------------------------------------------
+
+
+class Looks(nn.Module):
+    """A classifier of fixed answers that remembers where the one white pixel was."""
+
+    def __init__(self, logits=None):
+        super().__init__()
+        self.seen, self.answers = [], logits
+
+    def forward(self, x, label=None):
+        self.seen.append(tuple(x[0, 0].nonzero()[0].tolist()))
+        return Output(logits=torch.zeros(len(x), 10) if self.answers is None else self.answers)
+
+
+@pytest.fixture
+def white_pixel():
+    x = torch.zeros(2, 1, 28, 28)
+    x[:, 0, 14, 10] = 1.0
+    return Batch(x, x, torch.tensor([1, 2]))
+
+
+def test_cross_entropy_and_error_by_hand(white_pixel):
+    logits = torch.zeros(2, 10)
+    logits[0, 1], logits[1, 5] = 2.0, 1.0
+    terms = cross_entropy(Looks(logits), white_pixel, 0.0)
+    expected = (math.log(9 + math.exp(2)) - 2 + math.log(9 + math.e)) / 2
+    assert terms["loss"].item() == pytest.approx(expected) and terms["error"].item() == 0.5
+
+
+def test_a_shift_covers_both_ends_down_and_right(white_pixel):
+    torch.manual_seed(0)
+    model = Looks()
+    for _ in range(300):
+        cross_entropy(model, white_pixel, 0.0, shift=2)
+    assert set(model.seen) == {(14 + down, 10 + right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_nothing_moves_in_an_evaluation_or_without_a_shift(white_pixel):
+    model = Looks()
+    for _ in range(20):
+        cross_entropy(model, white_pixel, 0.0)
+        with torch.no_grad():
+            cross_entropy(model, white_pixel, 0.0, shift=9)
+    assert set(model.seen) == {(14, 10)}
+
+
 def test_binarising_leaves_no_grey_in_a_target_of_its_own():
     x, target = torch.full((500, 1, 28, 28), 0.5), torch.full((500, 1, 28, 28), 0.2)
     made = binarized(Batch(x, target, torch.zeros(500)))
@@ -124,10 +217,16 @@ def test_the_discriminator_pays_half_gamma_times_the_squared_slope(penalty):
     assert torch.allclose(weight, before - lr * (slope + every * penalty * before), atol=1e-8)
 
 
-def helped(helper):
+def helped(helper, **options):
     torch.manual_seed(0)
     model = CVAE(nn.Flatten(), nn.Linear(794, 4), dense_decoder((12,), last=nn.Identity), 2)
-    return HelpedStep(model, helper, negative_elbo, adam(model.parameters()), adam(helper.parameters()))
+    optimizers = (adam(part.parameters(), lr=lr) for part, lr in ((model, 1e-3), (helper, 2e-3)))
+    return HelpedStep(model, helper, negative_elbo, *optimizers, **options)
+
+
+def linear_helper():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
 
 
 @pytest.fixture
@@ -156,6 +255,67 @@ def test_what_the_helper_reads_are_pictures(batch):
         assert pictures.min() == 0 and pictures.max() == 1
     noise = (seen[1] - batch.target[16:]).flatten(1)[:, :28]  # the first row of a digit is black
     assert noise.max() > 0.5 and (noise.amax(1) < 0.1).any(), "of another strength for each"
+
+
+def remembered(step):
+    """What the helper is given and what it answers, one pair a call."""
+    seen = []
+    step.helper.register_forward_hook(lambda _, given, answer: seen.append((given[0].detach(), answer.detach())))
+    return seen
+
+
+def test_the_helper_reads_half_as_asked_and_learns_from_the_other_half(batch):
+    """Without noise; the model's loss counts its cross-entropy ten times, the recipe's weight."""
+    step = helped(linear_helper(), noise_std=0.0)
+    seen = remembered(step)
+    terms = step.train(batch, 0.5)
+    (_, asked), (real, read) = seen
+    assert terms["told"].item() == pytest.approx(F.cross_entropy(asked, batch.label[:16]).item())
+    assert torch.equal(real, batch.target[16:])
+    assert terms["helper"].item() == pytest.approx(F.cross_entropy(read, batch.label[16:]).item())
+    without = terms["reconstruction"] + terms["kl"]
+    assert terms["loss"].item() == pytest.approx((without + 10 * terms["told"]).item(), rel=1e-6)
+
+
+def test_noise_is_of_any_strength_up_to_the_given_one(batch):
+    step = helped(linear_helper(), noise_std=0.05)
+    seen, grey = remembered(step), torch.full((2000, 1, 28, 28), 0.5)
+    step.train(Batch(grey, grey, torch.zeros(2000, dtype=torch.int64)), 0.5)
+    std = (seen[1][0] - 0.5).flatten(1).std(1)
+    assert std.min() < 0.001 and std.mean().item() == pytest.approx(0.025, rel=0.05)
+    assert std.max().item() == pytest.approx(0.05, rel=0.1)
+
+
+def test_the_recipes_noise_is_of_up_to_three_fifths(batch):
+    """Seen where it is cut off last: in pictures of middle grey."""
+    step = helped(linear_helper())
+    seen, grey = remembered(step), torch.full((2000, 1, 28, 28), 0.5)
+    step.train(Batch(grey, grey, torch.zeros(2000, dtype=torch.int64)), 0.5)
+    inside = ((seen[1][0] > 0) & (seen[1][0] < 1)).double().flatten(1).mean(1).min()  # where the noise is strongest
+    assert inside.item() == pytest.approx(math.erf(0.5 / 0.6 / math.sqrt(2)), abs=0.06)
+
+
+@pytest.mark.parametrize(("count", "half"), [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3)])
+def test_half_a_batch_is_at_least_two_images_where_there_are_two(count, half, train):
+    step = helped(linear_helper())
+    seen = remembered(step)
+    step.train(Batch(train.x[:count], train.x[:count], train.label[:count]), 0.5)
+    assert [len(given) for given, _ in seen] == [half, half]
+
+
+def test_the_schedule_scales_the_helpers_rate_too(batch):
+    step = helped(linear_helper(), schedule=linear_decay)
+    for progress, factor in ((0.75, 0.5), (0.0, 1.0)):
+        step.train(batch, progress)
+        assert step.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * factor)
+        assert step.helper_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * factor)
+
+
+def test_the_models_update_gives_the_helper_no_gradients_and_no_term_a_graph(batch):
+    step = helped(linear_helper())
+    GradientStep.train(step, batch, 0.5)
+    assert all(parameter.grad is None for parameter in step.helper.parameters())
+    assert not any(term.requires_grad for term in step.train(batch, 0.5).values())
 
 
 # --- evaluation is done in evaluation mode --------------------------------------------------------------------------
@@ -201,6 +361,19 @@ def test_nothing_is_measured_in_training_mode(name, test):
         found.append(measure(model, images).detach())
         assert all(torch.equal(value, kept[key]) for key, value in model.state_dict().items())
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_nothing_is_measured_with_gradients(name, test):
+    """They would keep every layer's activations in memory."""
+    kind, measure = MEASURES[name]
+    modes = set()
+    hook = nn.modules.module.register_module_forward_hook(lambda *_: modes.add(torch.is_grad_enabled()))
+    try:
+        measure(MODELS[kind], test[:20])
+    finally:
+        hook.remove()
+    assert modes == {False}
 
 
 def test_a_game_is_evaluated_in_evaluation_mode(test):

@@ -20,7 +20,7 @@ from ae_utils.losses.regularized import (
     squared_error,
     squared_jacobian,
 )
-from ae_utils.models import Autoencoder
+from ae_utils.models import Autoencoder, Reconstruction
 from ae_utils.networks import dense_decoder, dense_encoder
 from ae_utils.recipes.catalogue import RECIPES
 from ae_utils.training import GradientStep, adam, evaluate, fit
@@ -206,3 +206,48 @@ def test_denoising_recipes_report_the_noisy_and_the_denoised_images(name, test):
 def test_the_other_recipes_report_what_became_of_the_code(name, test):
     report = RECIPES[name].evaluate(RECIPES[name].build(), test[:100])
     assert {"mse", "psnr", "ssim", "active_share", "sensitivity"} == set(report)
+
+
+REFUSED = [
+    (denoising, {"absolute": -0.1, "corrupt": gaussian}, "absolute of at least 0"),
+    (sparse_l1, {"weight": -0.1}, "weight of at least 0"),
+    (sparse_kl, {"weight": -0.1}, "weight of at least 0"),
+    (sparse_kl, {"weight": 0.1, "rho": 1.0}, r"sparse_kl expects rho in \[1e-06, 0.999999\]"),
+    (contractive, {"weight": -0.1}, "weight of at least 0"),
+    (contractive_sampled, {"weight": -0.1}, "weight of at least 0"),
+]
+
+
+@pytest.mark.parametrize(("objective", "options", "sentence"), REFUSED)
+def test_settings_that_make_no_sense_are_refused(objective, options, sentence, test):
+    with pytest.raises(InvalidInput, match=sentence):
+        objective(model(), batch(test), 0.0, **options)
+
+
+def returns(x_hat, z=None):
+    """A model that returns what it is given here."""
+    return lambda x, label: Reconstruction(x_hat, z)
+
+
+def test_denoising_with_the_absolute_error_by_hand():
+    """Two images of four pixels; squared errors 1 and 4 + .25, absolute ones 1 and 2 + .5."""
+    target = torch.tensor([[1.0, 0, 0, 0], [0, 2.0, 0.5, 0]]).view(2, 1, 2, 2)
+    given = Batch(target, target, torch.zeros(2))
+    terms = denoising(returns(torch.zeros(2, 1, 2, 2)), given, 0.0, corrupt=torch.clone, absolute=0.2)
+    assert terms["reconstruction"].item() == pytest.approx((1 + 4.25) / 2)
+    assert terms["absolute_error"].item() == pytest.approx((1 + 2.5) / 2)
+    assert terms["loss"].item() == pytest.approx((1 + 4.25) / 2 + 0.2 * (1 + 2.5) / 2)
+
+
+def test_sparse_kl_is_that_of_each_units_mean_over_the_batch():
+    """Summed over three units of two images, to a target of .05 by default (Ng 2011)."""
+    z, x = torch.tensor([[0.1, 0.5, 0.9], [0.3, 0.1, 0.2]]), torch.zeros(2, 1, 28, 28)
+    terms = sparse_kl(returns(x, z), Batch(x, x, torch.zeros(2)), 0.0, weight=1.0)
+    oracle = kl_divergence(Bernoulli(torch.tensor(0.05)), Bernoulli(torch.tensor([0.2, 0.3, 0.55]))).sum()
+    assert terms["kl"].item() == pytest.approx(oracle.item(), rel=1e-4)
+
+
+def test_a_sampled_jacobian_leaves_the_batch_alone(test):
+    part = batch(test)
+    contractive_sampled(model(), part, 0.0, weight=1.0)
+    assert not part.x.requires_grad

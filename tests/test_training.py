@@ -1,16 +1,31 @@
 """The loop: what an epoch is, what it reports, and that nothing looks over its shoulder."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from ae_utils.data.images import Batches
+from ae_utils.data.noise import gaussian
 from ae_utils.errors import InvalidInput
 from ae_utils.losses.reconstruction import mean_squared_error
+from ae_utils.losses.regularized import contractive_sampled, denoising
 from ae_utils.models import Autoencoder
 from ae_utils.networks import dense_decoder, dense_encoder
 from ae_utils.seeds import STREAMS, epoch_seed, own_random_numbers
-from ae_utils.training import Diverged, GradientStep, History, adam, adamw, constant, fit, linear_decay, one_cycle
+from ae_utils.training import (
+    Diverged,
+    GradientStep,
+    History,
+    adam,
+    adamw,
+    constant,
+    evaluate,
+    fit,
+    linear_decay,
+    one_cycle,
+)
 
 
 def small_step(seed=0, lr=1e-3, schedule=constant, noisy=False):
@@ -228,3 +243,134 @@ def test_adamw_decays_only_where_it_is_told_to_and_says_so():
 def test_fit_says_where_the_same_seed_gives_the_same_bits():
     said = " ".join(fit.__doc__.split())
     assert "on a CPU, with the same machine, versions and number of threads" in said
+
+
+def test_one_cycle_is_pytorchs_own():
+    """There the rise of 30 of 100 steps ends at pct_start · total_steps - 1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 1.0, total_steps=101, pct_start=31 / 101, div_factor=25, final_div_factor=400
+    )
+    for step in range(101):
+        assert one_cycle(step / 100) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6), step
+        optimizer.step()
+        theirs.step() if step < 100 else None
+
+
+def test_a_cycle_without_a_rise_starts_at_the_top():
+    assert one_cycle(0.0, warmup=0.0) == 1
+
+
+def test_linear_decay_begins_where_it_is_told_to():
+    assert linear_decay(0.8, begin=0.8) == pytest.approx(1)
+    assert linear_decay(0.9, begin=0.8) == pytest.approx(0.5)
+    assert linear_decay(1.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options", "sentence"),
+    [
+        (one_cycle, {"progress": 1.01}, r"progress in \[0, 1\]"),
+        (one_cycle, {"progress": 0.5, "warmup": 1.0}, r"warmup in \[0, 0.99\]"),
+        (linear_decay, {"progress": -0.01}, r"progress in \[0, 1\]"),
+        (linear_decay, {"progress": 0.5, "begin": 1.0}, r"begin in \[0, 0.99\]"),
+    ],
+)
+def test_schedules_refuse_what_lies_outside_the_training(schedule, options, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        schedule(**options)
+
+
+@pytest.mark.parametrize("optimizer", [adam, adamw])
+def test_optimizers_take_pytorchs_rate_and_no_decay_by_default(optimizer):
+    options = optimizer([nn.Parameter(torch.ones(1))]).param_groups[0]
+    assert (options["lr"], options["weight_decay"]) == (torch.optim.Adam([torch.ones(1)]).defaults["lr"], 0)
+
+
+def test_optimizers_are_fused_where_pytorch_has_the_kernel():
+    assert adam([nn.Parameter(torch.ones(1))]).param_groups[0]["fused"] is True
+
+
+def test_optimizers_do_without_the_kernel_where_there_is_none(monkeypatch):
+    class Older(torch.optim.Adam):
+        def __init__(self, parameters, *, fused=None, **options):
+            if fused:
+                raise RuntimeError("`fused=True` requires all the params to be on another device")
+            super().__init__(parameters, **options)
+
+    monkeypatch.setattr(torch.optim, "Adam", Older)
+    parameters = (nn.Parameter(torch.ones(1)) for _ in range(2))  # which can be read once only
+    assert len(adam(parameters).param_groups[0]["params"]) == 2
+
+
+def test_the_schedule_scales_the_rate_of_each_group(train):
+    step = small_step(schedule=linear_decay)
+    parts = [
+        {"params": part.parameters(), "lr": lr} for part, lr in ((step.model.encoder, 0.4), (step.model.decoder, 0.2))
+    ]
+    step = GradientStep(step.model, mean_squared_error, torch.optim.SGD(parts), schedule=linear_decay)
+    step.train(next(iter(Batches(train, 64))), 0.75)
+    assert [group["lr"] for group in step.optimizer.param_groups] == pytest.approx([0.2, 0.1])
+
+
+def test_an_evaluation_is_one_at_the_end_of_training_without_gradients(train):
+    step, seen = small_step(), []
+
+    def objective(model, batch, progress):
+        seen.append((progress, torch.is_grad_enabled(), model.training))
+        return {"loss": model(batch.x).x_hat.mean()}
+
+    step.objective = objective
+    step.evaluate(next(iter(Batches(train, 64))))
+    assert seen == [(1.0, False, False)]
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_terms_come_back_without_their_graph(name, train):
+    step, batch = small_step(), next(iter(Batches(train, 64)))
+    step.objective = partial(contractive_sampled, weight=0.1)  # it takes gradients in evaluation, too
+    terms = step.train(batch, 0.5) if name == "train" else step.evaluate(batch)
+    assert set(terms) == {"loss", "reconstruction", "jacobian"}
+    assert not any(term.requires_grad for term in terms.values())
+
+
+def test_evaluations_draw_the_numbers_of_their_seed(test):
+    step, batches = small_step(), Batches(test, 100)
+    step.objective = partial(denoising, corrupt=gaussian)
+    one = evaluate(step, batches, seed=1)
+    assert evaluate(step, batches) == evaluate(step, batches, seed=0) != one
+    history = fit(step, batches, batches, epochs=1, seed=1)
+    assert history.rows[1] == {"epoch": 1, "split": "test", **evaluate(step, batches, seed=1)}
+
+
+def test_a_history_has_a_row_for_each_epoch_and_split(train, test):
+    _, history = train_small(train[:100], Batches(test, 250), epochs=3)
+    assert [(row["epoch"], row["split"]) for row in history.rows] == [
+        (epoch, split) for epoch in (1, 2, 3) for split in ("train", "test")
+    ]
+    assert history.epochs == 3
+    assert history.last() is history.rows[4] and history.last("test") is history.rows[5]
+
+
+def test_the_batch_that_diverged_is_named(train):
+    losses = iter((1.0, 1.0, 1.0, torch.inf))
+    step = small_step()
+    step.objective = lambda model, batch, progress: {"loss": model(batch.x).x_hat.mean() * next(losses)}
+    with pytest.raises(Diverged, match="inf in epoch 2, batch 2;"):
+        fit(step, Batches(train[:100], 50), epochs=3, seed=0)
+
+
+def test_the_epoch_that_diverged_is_named_where_batches_are_not_looked_at(train, monkeypatch):
+    monkeypatch.setattr("ae_utils.training.cheap_to_read", lambda tensor: False)
+    losses, step = iter((1.0, 1.0, torch.nan)), small_step()
+    step.objective = lambda model, batch, progress: {"loss": model(batch.x).x_hat.mean() * next(losses)}
+    with pytest.raises(Diverged, match="the loss became nan in epoch 3;"):
+        fit(step, Batches(train[:100], 100), epochs=3, seed=0)
+
+
+def test_terms_beside_the_loss_may_be_infinite(train):
+    step = small_step()
+    step.objective = lambda model, batch, progress: {
+        **mean_squared_error(model, batch, progress), "kl": torch.tensor(torch.inf), "psnr": torch.tensor(torch.inf)
+    }  # fmt: skip
+    assert fit(step, Batches(train[:100], 50), epochs=1, seed=0).last()["psnr"] == torch.inf

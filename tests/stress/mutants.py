@@ -27,17 +27,17 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300  # seconds; a mutant that runs longer is noticed, too
 TESTS = {  # the tests of a room, the quick ones first
     "losses/adversarial.py": "test_oracles test_adversarial",
-    "losses/classification.py": "test_variational test_metrics_distance",
+    "losses/classification.py": "test_oracles test_variational test_metrics_distance",
     "losses/reconstruction.py": "test_training",
-    "losses/regularized.py": "test_oracles test_regularized",
-    "losses/variational.py": "test_oracles test_variational test_metrics_likelihood",
-    "metrics/codes.py": "test_metrics_codes test_regularized",
-    "metrics/distance.py": "test_metrics_distance test_adversarial",
-    "metrics/generation.py": "test_metrics_distance test_adversarial",
-    "metrics/images.py": "test_metrics_images test_pictures",
+    "losses/regularized.py": "test_oracles test_regularized test_arguments",
+    "losses/variational.py": "test_oracles test_arguments test_variational test_metrics_likelihood",
+    "metrics/codes.py": "test_metrics_codes test_oracles test_regularized",
+    "metrics/distance.py": "test_metrics_distance test_oracles test_adversarial",
+    "metrics/generation.py": "test_metrics_distance test_oracles test_adversarial",
+    "metrics/images.py": "test_metrics_images test_oracles test_pictures",
     "metrics/likelihood.py": "test_oracles test_metrics_likelihood test_variational",
-    "metrics/obedience.py": "test_obedience test_conditional",
-    "training.py": "test_training test_devices test_parallel",
+    "metrics/obedience.py": "test_obedience test_oracles test_conditional",
+    "training.py": "test_training test_oracles test_devices test_parallel",
     "adversarial.py": "test_oracles test_adversarial",
     "helped.py": "test_oracles test_conditional",
 }
@@ -137,6 +137,11 @@ def preload() -> None:
     """Import what every test needs, once, before processes fork: nothing of ours."""
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     import hypothesis  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import pandas  # noqa: F401
+    import skimage.metrics  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    import sklearn.neighbors  # noqa: F401
     import torch
     import torchvision  # noqa: F401
 
@@ -184,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table to this file")
     options = parser.parse_args(arguments)
     everything = [mutant for file in TESTS for mutant in mutants(file)]
-    drawn = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
+    drawn = random.Random(options.seed).sample(everything, len(everything))[: options.count]  # more go on from fewer
     kept = json.loads(options.kept.read_text(encoding="utf-8")) if options.kept.is_file() else {}
     options.kept.parent.mkdir(parents=True, exist_ok=True)
     preload()
