@@ -98,17 +98,18 @@ def run_row(row: Row, path: Path, file: Path) -> None:
     """Run a notebook in a row, in processes of its own, and keep what it gave in ``file``."""
     file.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **PLAIN, **row.environment, "PYTHONPATH": str(ROOT)}
-    words = [row.python, __file__, "--one", str(path), json.dumps(dict(row.settings)), str(file)]
+    beside = file.with_suffix(".part")
+    words = [row.python, __file__, "--one", str(path), json.dumps(dict(row.settings)), str(beside)]
     with busy(row.neighbours):
         process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         printed = process.stdout.read().decode(errors="replace").strip().splitlines()
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    content = json.loads(file.read_text(encoding="utf-8")) if process.returncode == 0 else {"code": code_of(read(path))}
+    done = process.returncode == 0
+    content = json.loads(beside.read_text(encoding="utf-8")) if done else {"code": code_of(read(path))}
     file.with_suffix(".log").write_text("\n".join(printed), encoding="utf-8")  # says which outputs differ
     content["seconds"] = usage.ru_utime + usage.ru_stime
-    content["error"] = "" if process.returncode == 0 else (printed or ["no output"])[-1]
-    beside = file.with_suffix(".part")
+    content["error"] = "" if done else (printed or ["no output"])[-1]
     beside.write_text(json.dumps(content), encoding="utf-8")
     beside.replace(file)
 
@@ -147,7 +148,7 @@ def kept(file: Path, notebook) -> Kept | None:
     if not file.is_file():
         return None
     content = json.loads(file.read_text(encoding="utf-8"))
-    if content["code"] != code_of(notebook):
+    if content.get("code") != code_of(notebook):
         return None
     claims = {(cell, text): holds for cell, text, _, holds in content.get("claims", ())}
     compared = {(cell, tuple(atoms)): rows for cell, atoms, rows in content.get("compared", ())}
