@@ -92,6 +92,7 @@ def test_codes_are_those_of_the_models_own_scale(test):
     ("call", "sentence"),
     [
         (lambda z, label: linear_probe(z, label, z, label, count=501), "count between 1 and 500, but got 501"),
+        (lambda z, label: linear_probe(z, label, z, label), "count between 1 and 500, but got 1000"),
         (lambda z, label: linear_probe(z, label, z, label, count=0), "count between 1 and 500, but got 0"),
         (lambda z, label: linear_probe(z, label, z, label, count=2.5), "count between 1 and 500, but got 2.5"),
         (lambda z, label: nearest_neighbours(z, label, z, label, k=0), "k between 1 and 500, but got 0"),

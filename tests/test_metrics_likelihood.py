@@ -119,8 +119,11 @@ def test_active_units_are_those_whose_mu_moves(linear, pictures):
 def test_a_thousand_codes_are_decoded_at_once_and_no_more_than_asked_for(linear, pictures):
     model, decoded = linear[0], []
     model.decoder.register_forward_pre_hook(lambda _, given: decoded.append(len(given[0])))
-    log_likelihood(model, pictures, samples=23, likelihood=gaussian_of_two_pixels)
-    assert max(decoded) == 1000 and sum(decoded) == 150 * 23
+    log_likelihood(model, pictures[:120], samples=23, likelihood=gaussian_of_two_pixels)
+    assert max(decoded) == 1000 and sum(decoded) == 120 * 23
+    decoded.clear()
+    log_likelihood(model, pictures[:10], likelihood=gaussian_of_two_pixels)
+    assert sum(decoded) == 10 * 500, "unless told otherwise"
 
 
 def test_the_elbo_of_each_image_is_its_own(linear, pictures):

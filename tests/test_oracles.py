@@ -90,7 +90,6 @@ def test_the_importance_weighted_bound_is_that_of_each_image(train):
 
 
 def test_the_importance_weighted_objective_reports_the_kl_of_each_image():
-    """Five samples, unless told otherwise: with an exact posterior the bound hides how many, the KL does not mind."""
     x = torch.tensor([-4.0, 0.0, 0.3])[:, None, None, None]
     mu, logvar = exact(x, None)[-2:]
     kl = kl_divergence(Normal(mu, torch.exp(0.5 * logvar)), Normal(0.0, 1.0)).sum(1).mean()
@@ -108,6 +107,19 @@ def test_grey_pixels_stay_grey_unless_asked_otherwise(objective, progress):
 
     objective(model, Batch(x, x, torch.zeros(4)), progress, likelihood=normal)
     assert set(seen[0].unique().tolist()) == set(x.unique().tolist())
+
+
+def test_five_samples_are_drawn_and_a_pixel_is_a_tenth_wide_unless_told_otherwise():
+    lengths, x = [], torch.rand(4, 1, 1, 1)
+
+    def model(x, label):
+        lengths.append(len(x))
+        return exact(x, label)
+
+    importance_weighted(model, Batch(x, x, torch.zeros(4)), 0.0, likelihood=normal)
+    assert lengths == [4 * 5]
+    expected = -Normal(torch.sigmoid(x), 0.1).log_prob(x).flatten()
+    assert torch.allclose(gaussian(x, x), expected, rtol=1e-4)
 
 
 def test_without_warm_up_the_kl_counts_from_the_first_batch():
@@ -155,11 +167,13 @@ def white_pixel():
 
 
 def test_cross_entropy_and_error_by_hand(white_pixel):
-    logits = torch.zeros(2, 10)
-    logits[0, 1], logits[1, 5] = 2.0, 1.0
-    terms = cross_entropy(Looks(logits), white_pixel, 0.0)
-    expected = (math.log(9 + math.exp(2)) - 2 + math.log(9 + math.e)) / 2
-    assert terms["loss"].item() == pytest.approx(expected) and terms["error"].item() == 0.5
+    """Four images: one is right; of the wrong answers one is below the label, and two are above."""
+    logits, label = torch.zeros(4, 10), torch.tensor([1, 2, 7, 8])
+    logits[range(4), [1, 5, 3, 9]] = torch.tensor([2.0, 1.0, 1.0, 1.0])
+    x = white_pixel.x[:1].expand(4, -1, -1, -1)
+    terms = cross_entropy(Looks(logits), Batch(x, x, label), 0.0)
+    expected = (math.log(9 + math.exp(2)) - 2 + 3 * math.log(9 + math.e)) / 4
+    assert terms["loss"].item() == pytest.approx(expected) and terms["error"].item() == 0.75
 
 
 def test_a_shift_covers_both_ends_down_and_right(white_pixel):

@@ -155,6 +155,16 @@ def test_terms_are_unweighted_and_add_up(name, test):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_reconstruction_is_the_mean_over_the_batch(name, test):
+    net, part = model(), batch(test)
+    torch.manual_seed(1)
+    found = OBJECTIVES[name](net, part, 0.0)["reconstruction"]
+    torch.manual_seed(1)
+    x_hat = net(gaussian(part.x) if name == "denoising" else part.x).x_hat
+    assert found.item() == pytest.approx(((x_hat - part.target) ** 2).sum((1, 2, 3)).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_training_lowers_the_loss(name, train, test):
     net = model()
     step, held_out = GradientStep(net, OBJECTIVES[name], adam(net.parameters(), lr=1e-3)), Batches(test, 100)

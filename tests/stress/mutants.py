@@ -135,12 +135,13 @@ def _described(file: str, change: str, source: str, mutated: str) -> Mutant:
 
 def preload() -> None:
     """Import what every test needs, once, before processes fork: nothing of ours."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    import hypothesis  # noqa: F401
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    import IPython.display  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
     import pandas  # noqa: F401
+    import pytest  # noqa: F401
     import skimage.metrics  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
+    import sklearn.linear_model
     import sklearn.neighbors  # noqa: F401
     import torch
     import torchvision  # noqa: F401
@@ -161,6 +162,14 @@ def noticed(mutant: Mutant) -> bool:
     return status != 0
 
 
+def refuse_red(files: list[str]) -> None:
+    """End with a sentence unless every room's tests are green before anything is changed."""
+    for file in files:
+        source = (ROOT / "ae_utils" / file).read_text(encoding="utf-8")
+        if noticed(Mutant(file, "no change", 0, "", "", source)):
+            sys.exit(f"The tests of {file} fail without a mutant: see pytest {TESTS[file]}.")
+
+
 def _run_tests(package: Path, names: list[str]) -> None:
     """In the forked process: pytest on the copied package; ends the process with its exit code."""
     import pytest
@@ -172,7 +181,7 @@ def _run_tests(package: Path, names: list[str]) -> None:
     os.chdir(ROOT)
     os.environ |= {"AE_UTILS_DATA": str(ROOT / "data"), "PYTHONPATH": str(package)}
     sys.path.insert(0, str(package))
-    words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *(f"tests/{name}.py" for name in names)]
+    words = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", *(f"tests/{name}.py" for name in names)]
     os._exit(int(pytest.main(words)))
 
 
@@ -194,6 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.kept.parent.mkdir(parents=True, exist_ok=True)
     preload()
     todo = [mutant for mutant in drawn if mutant.name not in kept]
+    refuse_red(sorted({mutant.file for mutant in todo}))
     with ThreadPoolExecutor(options.jobs) as pool:
         for mutant, seen in zip(todo, pool.map(noticed, todo), strict=True):
             kept[mutant.name] = seen
