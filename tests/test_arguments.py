@@ -1,11 +1,16 @@
 """Checks of arguments see them by name, however they are passed."""
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
 
+from ae_utils import training
 from ae_utils.errors import InvalidInput
-from ae_utils.losses import regularized, variational
+from ae_utils.losses import adversarial as losses_of_two_players
+from ae_utils.losses import classification, reconstruction, regularized, variational
+from ae_utils.metrics import codes, distance, generation, images, likelihood, obedience
 from ae_utils.models import CVAE, VAE, Autoencoder, Discriminator, Generator, Judge
 from ae_utils.networks import dense_decoder, dense_encoder
 
@@ -23,6 +28,11 @@ MODELS = (
     VAE(dense_encoder((6,)), dense_decoder((3,), last=nn.Identity), 3),
     CVAE(nn.Flatten(), nn.Linear(794, 6), dense_decoder((13,), last=nn.Identity), 3),
     Generator(dense_decoder((3,), last=nn.Identity), 3),
+)
+
+ROOMS = (
+    *(training, losses_of_two_players, classification, reconstruction, regularized, variational),
+    *(codes, distance, generation, images, likelihood, obedience),
 )
 
 
@@ -61,3 +71,10 @@ def test_readers_of_images_take_keywords():
 def test_a_missing_argument_is_named():
     with pytest.raises(TypeError, match="target"):
         variational.bernoulli(logits=IMAGES)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
+def test_every_argument_can_be_given_by_name(room):
+    functions = [part for part in vars(room).values() if inspect.isfunction(part) and part.__module__ == room.__name__]
+    parameters = [parameter for part in functions for parameter in inspect.signature(part).parameters.values()]
+    assert parameters and not [one for one in parameters if one.kind is one.POSITIONAL_ONLY]

@@ -26,18 +26,18 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300  # seconds; a mutant that runs longer is noticed, too
 TESTS = {  # the tests of a room, the quick ones first
-    "losses/adversarial.py": "test_oracles test_adversarial",
-    "losses/classification.py": "test_oracles test_variational test_metrics_distance",
-    "losses/reconstruction.py": "test_training",
+    "losses/adversarial.py": "test_arguments test_oracles test_adversarial",
+    "losses/classification.py": "test_arguments test_oracles test_variational test_metrics_distance",
+    "losses/reconstruction.py": "test_arguments test_training",
     "losses/regularized.py": "test_oracles test_regularized test_arguments",
     "losses/variational.py": "test_oracles test_arguments test_variational test_metrics_likelihood",
-    "metrics/codes.py": "test_metrics_codes test_oracles test_regularized",
-    "metrics/distance.py": "test_metrics_distance test_oracles test_adversarial",
-    "metrics/generation.py": "test_metrics_distance test_oracles test_adversarial",
-    "metrics/images.py": "test_metrics_images test_oracles test_pictures",
-    "metrics/likelihood.py": "test_oracles test_metrics_likelihood test_variational",
-    "metrics/obedience.py": "test_obedience test_oracles test_conditional",
-    "training.py": "test_training test_oracles test_devices test_parallel",
+    "metrics/codes.py": "test_arguments test_metrics_codes test_oracles test_regularized",
+    "metrics/distance.py": "test_arguments test_metrics_distance test_oracles test_adversarial",
+    "metrics/generation.py": "test_arguments test_metrics_distance test_oracles test_adversarial",
+    "metrics/images.py": "test_arguments test_metrics_images test_oracles test_pictures",
+    "metrics/likelihood.py": "test_arguments test_oracles test_metrics_likelihood test_variational",
+    "metrics/obedience.py": "test_arguments test_obedience test_oracles test_conditional",
+    "training.py": "test_arguments test_training test_oracles test_devices test_parallel",
     "adversarial.py": "test_oracles test_adversarial",
     "helped.py": "test_oracles test_conditional",
 }
