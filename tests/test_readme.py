@@ -27,7 +27,7 @@ def test_links_lead_somewhere(link):
 
 
 def test_every_lesson_is_on_the_map():
-    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= {Path(link).name for link in LINKS}
+    assert {path.name for path in (ROOT / "notebooks").glob("[!.]*.ipynb")} <= {Path(link).name for link in LINKS}
 
 
 @pytest.mark.parametrize("line", re.findall(r"-m ae_utils ([^#\n]+)", TEXT))
@@ -46,7 +46,7 @@ def test_the_ten_lines_for_ones_own_project_run(monkeypatch, train, test, capsys
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "pictures").glob("*.png")), ids=lambda path: path.stem)
 def test_pictures_are_the_notebooks_own(path):
-    notebooks = (nbformat.read(notebook, as_version=4) for notebook in (ROOT / "notebooks").glob("*.ipynb"))
+    notebooks = (nbformat.read(notebook, as_version=4) for notebook in (ROOT / "notebooks").glob("[!.]*.ipynb"))
     cells = [cell for notebook in notebooks for cell in notebook.cells if "picture" in cell.metadata.get("tags", ())]
     assert path.read_bytes() in [picture(cell) for cell in cells if cell.id == path.stem]
 

@@ -238,7 +238,7 @@ def report(results: dict[Path, dict[str, Kept]], names: list[str], *, everything
     for name in names:
         cells = []
         for path, rows in results.items():
-            text, complaints = cell_of(rows[name], read_once[path]) if name in rows else ("", [])
+            text, complaints = cell_of(rows[name], read_once[path]) if name in rows else ("", ["not run to its end"])
             cells.append(text)
             wrong += [f"- {name}, {label(path)}: {complaint}" for complaint in complaints]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -285,11 +285,13 @@ def main(arguments: list[str] | None = None) -> int:
     todo = [task for task in tasks if options.fresh or kept(task[2], read(task[1])) is None]
     with ThreadPoolExecutor(options.jobs) as pool:
         for (row, path, file), _ in zip(todo, pool.map(lambda task: run_row(*task), todo), strict=True):
-            text, complaints = cell_of(kept(file, read(path)), read(path))
+            found = kept(file, read(path))
+            text, complaints = cell_of(found, read(path)) if found else ("changed while it ran", [])
             print(f"{label(path)}, {row.name}: {text}", *complaints, sep="\n  ", flush=True)
     results = {path: {} for path in paths}
     for row, path, file in tasks:
-        results[path][row.name] = kept(file, read(path))
+        if found := kept(file, read(path)):
+            results[path][row.name] = found
     lines, wrong = report(results, [row.name for row in rows], everything=bool(options.write))
     head = f"Default: {versions(sys.executable)}, one thread, on {platform.machine()} ({platform.system()})."
     print("\n" + head, *lines, sep="\n")
