@@ -176,12 +176,13 @@ def test_cross_entropy_and_error_by_hand(white_pixel):
     assert terms["loss"].item() == pytest.approx(expected) and terms["error"].item() == 0.75
 
 
-def test_a_shift_covers_both_ends_down_and_right(white_pixel):
+@pytest.mark.parametrize(("shift", "steps"), [(1, (-1, 0, 1)), (2, (-2, -1, 0, 1, 2))])
+def test_a_shift_covers_both_ends_down_and_right(shift, steps, white_pixel):
     torch.manual_seed(0)
     model = Looks()
     for _ in range(300):
-        cross_entropy(model, white_pixel, 0.0, shift=2)
-    assert set(model.seen) == {(14 + down, 10 + right) for down in range(-2, 3) for right in range(-2, 3)}
+        cross_entropy(model, white_pixel, 0.0, shift=shift)
+    assert set(model.seen) == {(14 + down, 10 + right) for down in steps for right in steps}
 
 
 def test_nothing_moves_in_an_evaluation_or_without_a_shift(white_pixel):
@@ -396,12 +397,13 @@ def test_a_game_is_evaluated_in_evaluation_mode(test):
     step = AdversarialStep(
         generator, discriminator, *(adam(player.parameters()) for player in (generator, discriminator))
     )
-    batch, found = Batch(test.x[:20], test.x[:20], test.label[:20]), []
+    batch, modes = Batch(test.x[:20], test.x[:20], test.label[:20]), []
+    for player in (step.model, discriminator):
+        player.register_forward_hook(lambda player, *_: modes.append(player.training))
     for training in (False, True):
         discriminator.train(training)
-        torch.manual_seed(1)
-        found.append(step.evaluate(batch))
-    assert found[0] == found[1]
+        step.evaluate(batch)
+    assert modes == [False] * 6, "twice: real images, fakes and what is said of them"
 
 
 def test_the_exact_posterior_above_is_exact():
