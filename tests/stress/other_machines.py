@@ -231,14 +231,20 @@ def cell_of(found: Kept, notebook) -> tuple[str, list[str]]:
     return f"{sum(verdicts.values())} of {len(verdicts)}{outputs}", complaints
 
 
-def report(results: dict[Path, dict[str, Kept]], names: list[str], *, everything: bool) -> tuple[list[str], int]:
-    """The lines of the report, and how many things are wrong."""
+def report(
+    results: dict[Path, dict[str, Kept]], names: list[str], *, everything: bool, part: bool
+) -> tuple[list[str], int]:
+    """The lines of the report, and how many things are wrong; where it tells of a ``part``, a lack is not wrong."""
     lines = ["| | " + " | ".join(label(path) for path in results) + " |", "|---|" + "---|" * len(results)]
     wrong, read_once = [], {path: read(path) for path in results}
     for name in names:
         cells = []
         for path, rows in results.items():
-            text, complaints = cell_of(rows[name], read_once[path]) if name in rows else ("", ["not run to its end"])
+            text, complaints = (
+                cell_of(rows[name], read_once[path])
+                if name in rows
+                else ("not run", [] if part else ["not run to its end"])
+            )
             cells.append(text)
             wrong += [f"- {name}, {label(path)}: {complaint}" for complaint in complaints]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -270,6 +276,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="so many notebooks at once")
     parser.add_argument("--kept", type=Path, default=ROOT / "runs" / "other_machines", metavar="DIR")
     parser.add_argument("--fresh", action="store_true", help="run everything, whatever is kept")
+    parser.add_argument("--no-run", action="store_true", help="only tell what is kept")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the whole table, all margins, to this file")
     return parser.parse_args(arguments)
 
@@ -283,6 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows += [Row(versions(python), python=python) for python in options.python]
     tasks = [(row, path, options.kept / f"{label(path)}, {row.name}.json") for row in rows for path in paths]
     todo = [task for task in tasks if options.fresh or kept(task[2], read(task[1])) is None]
+    todo = [] if options.no_run else todo
     with ThreadPoolExecutor(options.jobs) as pool:
         for (row, path, file), _ in zip(todo, pool.map(lambda task: run_row(*task), todo), strict=True):
             found = kept(file, read(path))
@@ -292,12 +300,13 @@ def main(arguments: list[str] | None = None) -> int:
     for row, path, file in tasks:
         if found := kept(file, read(path)):
             results[path][row.name] = found
-    lines, wrong = report(results, [row.name for row in rows], everything=bool(options.write))
+    lines, wrong = report(results, [row.name for row in rows], everything=bool(options.write), part=options.no_run)
     head = f"Default: {versions(sys.executable)}, one thread, on {platform.machine()} ({platform.system()})."
     print("\n" + head, *lines, sep="\n")
     if options.write:
         options.write.write_text("\n".join((INTRODUCTION, head, "", *lines)) + "\n", encoding="utf-8")
-    held = sum(sum(_judged(one, read(path))[0].values()) for path in results for one in results[path].values())
+    whole = [(one, read(path)) for path, rows in results.items() for one in rows.values() if not one.error]
+    held = sum(sum(_judged(one, notebook)[0].values()) for one, notebook in whole)
     print(f"\n{held} passed, {wrong} failed")
     return int(bool(wrong))
 
