@@ -71,6 +71,13 @@ class Kept(NamedTuple):
     seconds: float
     error: str
 
+    def values(self, cell: str, atoms: tuple[str, ...]) -> list[list]:
+        """The values of a comparison's atoms, in whatever order they stood when the notebook ran."""
+        for (where, known), rows in self.compared.items():
+            if where == cell and sorted(known) == sorted(atoms):
+                return [[row[known.index(atom)] for atom in atoms] for row in rows]
+        return []
+
 
 # --- running -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +170,7 @@ def _judged(found: Kept, notebook) -> tuple[dict, dict[tuple[str, str], Side]] |
         for text, parts in comparisons(cell.source).items():
             holding = []
             for comparison in parts:
-                known = sides(comparison, found.compared.get((cell.id, comparison.atoms), []))
+                known = sides(comparison, found.values(cell.id, comparison.atoms))
                 holding += [side.holds for side in known.values()]
                 margins |= {(cell.id, name): side for name, side in known.items()}
             held = found.claims.get((cell.id, text))
