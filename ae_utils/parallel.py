@@ -3,6 +3,7 @@
 Each process has the model, takes its share of every batch and averages its gradients with the others'.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ def processes(device: str) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # a step that still holds the group keeps its threads alive, which then abort a process that ends
         distributed.destroy_process_group()
 
 
