@@ -20,10 +20,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")  # what cannot be noticed, and why
 TIMEOUT = 300  # seconds; a mutant that runs longer is noticed, too
 TESTS = {  # the tests of a room, the quick ones first
     "losses/adversarial.py": "test_arguments test_oracles test_adversarial",
@@ -58,6 +60,16 @@ class Mutant(NamedTuple):
     def name(self) -> str:
         """What the mutant is known by in the kept results."""
         return f"{self.file}:{self.line} {self.change}: {self.before} → {self.after}"
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can notice the mutant, as ``equivalent_mutants.json`` says; empty where something could."""
+        return _reasons().get(f"{self.file} {self.change}: {self.before} → {self.after}", "")
+
+
+@cache
+def _reasons() -> dict[str, str]:
+    return json.loads(EQUIVALENT.read_text(encoding="utf-8"))
 
 
 def mutants(file: str) -> Iterator[Mutant]:
@@ -126,6 +138,7 @@ def _without_annotations(source: str) -> str:
 def _described(file: str, change: str, source: str, mutated: str) -> Mutant:
     lines, others = source.splitlines(), mutated.splitlines()
     first = next((n for n, pair in enumerate(zip(lines, others, strict=False)) if pair[0] != pair[1]), 0)
+    first += next(n for n, line in enumerate(lines[first:]) if line.strip())  # a decorator goes with blank lines before
     after = others[first].strip() if len(lines) == len(others) else "…"
     return Mutant(file, change, first + 1, lines[first].strip(), after, mutated)
 
@@ -219,8 +232,10 @@ def main(arguments: list[str] | None = None) -> int:
 def table(drawn: list[Mutant], kept: dict[str, bool], total: int, options: argparse.Namespace) -> list[str]:
     """Markdown: how many mutants of each file were noticed, and those that were not."""
     seen = sum(kept[mutant.name] for mutant in drawn)
+    same = sum(bool(mutant.reason) for mutant in drawn if not kept[mutant.name])
     lines = [
-        f"{seen} of {len(drawn)} mutants noticed ({seen / len(drawn):.1%}); seed {options.seed}, drawn from {total:,}.",
+        f"{seen} of {len(drawn)} mutants noticed ({seen / len(drawn):.1%}); seed {options.seed}, drawn from {total:,}. "
+        f"Of the other {len(drawn) - seen}, {same} behave like the original, for the reason given.",
         "",
         "| file | noticed | tried |",
         "|---|---|---|",
@@ -228,11 +243,12 @@ def table(drawn: list[Mutant], kept: dict[str, bool], total: int, options: argpa
     for file in TESTS:
         ours = [mutant for mutant in drawn if mutant.file == file]
         lines.append(f"| `{file}` | {sum(kept[mutant.name] for mutant in ours)} | {len(ours)} |")
-    lines += ["", "| not noticed | change | line | becomes |", "|---|---|---|---|"]
+    lines += ["", "| not noticed | change | line | becomes | why not |", "|---|---|---|---|---|"]
     for mutant in sorted(drawn, key=lambda one: (one.file, one.line)):
         if not kept[mutant.name]:
             before, after = (text.replace("|", "\\|") for text in (mutant.before, mutant.after))
-            lines.append(f"| `{mutant.file}:{mutant.line}` | {mutant.change} | `{before}` | `{after}` |")
+            where = f"| `{mutant.file}:{mutant.line}` | {mutant.change} | `{before}` | `{after}` |"
+            lines.append(f"{where} {mutant.reason or 'no test looks at it'} |")
     return lines
 
 
