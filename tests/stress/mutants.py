@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")  # what cannot be noticed, and why
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")  # what changes nothing that is promised, and why
 TIMEOUT = 300  # seconds; a mutant that runs longer is noticed, too
 TESTS = {  # the tests of a room, the quick ones first
     "losses/adversarial.py": "test_arguments test_oracles test_adversarial",
@@ -63,7 +63,7 @@ class Mutant(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why nothing can notice the mutant, as ``equivalent_mutants.json`` says; empty where something could."""
+        """Why no test need notice the mutant, as ``equivalent_mutants.json`` says; empty where one should."""
         return _reasons().get(f"{self.file} {self.change}: {self.before} → {self.after}", "")
 
 
@@ -235,7 +235,7 @@ def table(drawn: list[Mutant], kept: dict[str, bool], total: int, options: argpa
     same = sum(bool(mutant.reason) for mutant in drawn if not kept[mutant.name])
     lines = [
         f"{seen} of {len(drawn)} mutants noticed ({seen / len(drawn):.1%}); seed {options.seed}, drawn from {total:,}. "
-        f"Of the other {len(drawn) - seen}, {same} behave like the original, for the reason given.",
+        f"Of the other {len(drawn) - seen}, {same} change nothing that is promised, for the reason given.",
         "",
         "| file | noticed | tried |",
         "|---|---|---|",
