@@ -7,7 +7,7 @@ STAMP := .venv/installed
 .PHONY: lab test elsewhere notebooks scoreboard stress
 
 lab: $(STAMP)
-	$(BIN)/python -m ae_utils.lab $(if $(FOLDER),--folder "$(FOLDER)")
+	$(BIN)/python -m ae_utils.course.lab $(if $(FOLDER),--folder "$(FOLDER)")
 
 test: $(STAMP)
 	@echo "1 of 3: style (seconds)"
@@ -39,5 +39,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -c 'from ae_utils.lab import keep_sliders; keep_sliders()'
+	$(BIN)/python -c 'from ae_utils.course.lab import keep_sliders; keep_sliders()'
 	touch $(STAMP)

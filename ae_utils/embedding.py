@@ -10,11 +10,11 @@ from ae_utils.errors import InvalidInput
 
 FEWEST = 50  # codes that can be embedded
 NEIGHBOURS = 15
-JUDGED = 5000
+COMPARED = 5000
 
 
 class Embedding(NamedTuple):
-    """Where each code lands: ``points`` (n, dims), how that was done, and how far its neighbourhoods can be trusted.
+    """The position of each code, ``points`` (n, dims), the method, and how well neighbourhoods are preserved.
 
     ``trustworthiness`` (Venna and Kaski 2001) is 1 when the 15 nearest points of a map are near in code space too;
     about 0.5 for a random map. It is taken over 5,000 fixed points, placed ones included.
@@ -26,7 +26,7 @@ class Embedding(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """The method and its trustworthiness, for under a picture."""
+        """The method and its trustworthiness, for a figure's title."""
         return f"{self.method}; trustworthiness {self.trustworthiness:.3f}"
 
 
@@ -94,6 +94,6 @@ def _sample(count: int, most: int, seed: int) -> Tensor:
 def _trustworthiness(codes: Tensor, points: Tensor, seed: int) -> float:
     from sklearn.manifold import trustworthiness
 
-    judged = _sample(len(codes), JUDGED, seed + 1)
-    near = min(NEIGHBOURS, len(judged) // 2 - 1)
-    return float(trustworthiness(np.asarray(codes[judged]), np.asarray(points[judged]), n_neighbors=near))
+    compared = _sample(len(codes), COMPARED, seed + 1)
+    near = min(NEIGHBOURS, len(compared) // 2 - 1)
+    return float(trustworthiness(np.asarray(codes[compared]), np.asarray(points[compared]), n_neighbors=near))

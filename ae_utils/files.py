@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that may not be read."""
+"""Files that are written whole or not at all, and a clear error for files that may not be read."""
 
 import os
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; when the block ends it is flushed to disk and renamed into place.
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; when the block ends, it is flushed to disk and renamed to ``path``.
 
-    A reader sees the previous file or the new one, never half of either; when the block raises, or the process
-    dies, the previous one stays. Missing folders are made. Raises ``OSError`` with one sentence when there is no
-    writing (a full disk, a read-only folder).
+    A reader sees the previous file or the new one, never half of either; when the block raises, or the process dies,
+    the previous file stays. Missing folders are created. Raises ``OSError`` when the file cannot be written.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -32,10 +31,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def refuse_unreadable(path: str | Path) -> None:
-    """Raise ``OSError`` with one sentence unless the system lets us read ``path``.
-
-    Asked before a file is read: what goes wrong after that lies in the file itself, which is then damaged.
-    """
+    """Raise ``OSError`` unless the system lets us read ``path``; what fails after that lies in the file itself."""
     try:
         with open(path, "rb"):
             pass

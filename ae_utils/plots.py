@@ -1,4 +1,4 @@
-"""Pictures: rows of images, learning curves, maps of codes. Each takes tensors or data frames and returns a figure.
+"""Figures: rows of images, learning curves, scatter plots of codes; from tensors and data frames.
 
 A returned figure is closed for pyplot: a cell that ends in it shows it once, and nothing piles up in memory.
 """
@@ -15,7 +15,7 @@ from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
 from ae_utils.errors import InvalidInput
-from ae_utils.files import whole_file
+from ae_utils.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,14 +62,16 @@ def reconstructions(x: Tensor, x_hat: Tensor, *, title: str = "", count: int = 9
     return image_rows((x[:count], x_hat[:count]), ("original", "reconstruction"), title=title)
 
 
-def differences(x: Tensor, *answers: Tensor, titles: Sequence[str] = ("reconstruction",), count: int = 9) -> Figure:
-    """``count`` originals, then for each of ``answers`` the answer and its difference: red too bright, blue too dark.
+def differences(
+    x: Tensor, *reconstructed: Tensor, titles: Sequence[str] = ("reconstruction",), count: int = 9
+) -> Figure:
+    """``count`` originals, then each reconstruction and its difference from them: red too bright, blue too dark.
 
-    All are tensors (n, 1, h, w) in [0, 1], with one of ``titles`` for each answer.
+    All are tensors (n, 1, h, w) in [0, 1], with one of ``titles`` for each reconstruction.
     """
     rows, names = [x[:count]], ["original"]
-    for answer, name in zip(answers, titles, strict=True):
-        rows += [answer[:count], answer[:count] - x[:count]]
+    for x_hat, name in zip(reconstructed, titles, strict=True):
+        rows += [x_hat[:count], x_hat[:count] - x[:count]]
         names += [name, "difference"]
     figure = image_rows(rows, names)
     for index, axis in enumerate(figure.axes):
@@ -80,7 +82,7 @@ def differences(x: Tensor, *answers: Tensor, titles: Sequence[str] = ("reconstru
 
 
 def feature_maps(maps: Tensor, *, columns: int = 8, title: str = "", scale: float = 0.9) -> Figure:
-    """What each channel of a layer answers to one image: (channels, h, w), black is 0, white the largest answer."""
+    """The feature maps (channels, h, w) of a layer for one image; black is 0, white the largest activation."""
     return _tiles(maps, columns, title, scale, {**GREY, "vmin": 0, "vmax": float(maps.detach().max())})
 
 
@@ -165,12 +167,12 @@ def scatter_codes(z: Tensor, labels: Tensor, *, title: str = "", angles: Sequenc
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as a PNG without software stamps: the same figure gives the same bytes."""
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, format="png", dpi=100, metadata={"Software": None})
 
 
 def _tiles(images: Tensor, columns: int, title: str, scale: float, look: dict[str, Any]) -> Figure:
-    """Pictures (n, h, w) side by side with white between, all drawn with the same ``look``."""
+    """Images (n, h, w) side by side with white between, all drawn with the same ``look``."""
     rows = -(-len(images) // columns)
     head = 0.4 if title else 0.0
     height = rows * scale + head

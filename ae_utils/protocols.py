@@ -1,4 +1,4 @@
-"""What functions ask of a model: the methods that they call, whatever its class is."""
+"""Protocols: the methods that functions call on a model, whatever its class."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -34,7 +34,7 @@ class Reconstructs(Encodes, Decodes, Protocol):
 
 
 class GivesPosterior(Protocol):
-    """The answer of a variational model: ``logits`` (n, 1, 28, 28); ``z``, ``mu``, ``logvar`` (n, latent_dim)."""
+    """What a variational model returns: ``logits`` (n, 1, 28, 28); ``z``, ``mu``, ``logvar`` (n, latent_dim)."""
 
     @property
     def logits(self) -> Tensor: ...

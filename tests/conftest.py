@@ -9,8 +9,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 
 from ae_utils.data.mnist import mnist
-from ae_utils.recipes.catalogue import find
-from ae_utils.recipes.run import Run
+from ae_utils.recipes.registry import get
+from ae_utils.runs.run import Run
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def short_run(tmp_path_factory):
 
     @functools.cache
     def folder(name):
-        recipe = dataclasses.replace(find(name), evaluate=lambda model, test: {}, pictures=())
+        recipe = dataclasses.replace(get(name), evaluate=lambda model, test: {}, figures=())
         Run(recipe, out / name, epochs=1, images=300).train()
         return out / name
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from ae_utils.checks import lesson01
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
+from ae_utils.course.checks import lesson01
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
 from ae_utils.models import Autoencoder
-from ae_utils.networks import dense_decoder, dense_encoder
+from ae_utils.networks.dense import dense_decoder, dense_encoder
 
 DEEP = (128, 64, 32, 16, 12, 3)
 
@@ -22,24 +22,24 @@ def pca_reconstruct(x, mean, components):
     return mean + (x - mean) @ components.T @ components
 
 
-def deep(widths=DEEP, last=nn.Tanh, signed=True):
-    return Autoencoder(dense_encoder(widths), dense_decoder(widths[::-1], last=last), 3, signed=signed)
+def deep(widths=DEEP, last=nn.Tanh, pixel_range=(-1, 1)):
+    return Autoencoder(dense_encoder(widths), dense_decoder(widths[::-1], last=last), 3, pixel_range=pixel_range)
 
 
 @torch.no_grad()
 def between(model, x_a, x_b, steps):
-    share = torch.linspace(0, 1, steps).view(-1, 1)
-    return model.decode((1 - share) * model.encode(x_a) + share * model.encode(x_b))
+    fraction = torch.linspace(0, 1, steps).view(-1, 1)
+    return model.decode((1 - fraction) * model.encode(x_a) + fraction * model.encode(x_b))
 
 
 def between_pixels(model, x_a, x_b, steps):
-    share = torch.linspace(0, 1, steps).view(-1, 1, 1, 1)
-    return (1 - share) * x_a + share * x_b
+    fraction = torch.linspace(0, 1, steps).view(-1, 1, 1, 1)
+    return (1 - fraction) * x_a + fraction * x_b
 
 
 def between_short_of_the_end(model, x_a, x_b, steps):
-    share = torch.arange(steps).view(-1, 1) / steps
-    return model.decode((1 - share) * model.encode(x_a) + share * model.encode(x_b))
+    fraction = torch.arange(steps).view(-1, 1) / steps
+    return model.decode((1 - fraction) * model.encode(x_a) + fraction * model.encode(x_b))
 
 
 def stub(*_):
@@ -63,12 +63,12 @@ MISTAKES = [
     ("pca_reconstruct", lambda x, mean, components: (x - mean) @ components.T, "stop at the code"),
     ("deep_autoencoder", deep(last=nn.Sigmoid), "sigmoid"),
     ("deep_autoencoder", deep(widths=(128, 64, 12, 3)), "widths"),
-    ("deep_autoencoder", deep(signed=False), "argument"),
+    ("deep_autoencoder", deep(pixel_range=(0, 1)), "argument"),
     ("deep_autoencoder", deep().encoder, "an Autoencoder is expected"),
     ("unit_scale", lambda mse: mse / 2, "square"),
-    ("unit_scale", lambda mse: (mse + 1) / 2, "shift cancels"),
+    ("unit_scale", lambda mse: (mse + 1) / 2, "constant cancels"),
     ("unit_scale", lambda mse: 4 * mse, "compare"),
-    ("between", between_pixels, "mix the pixels"),
+    ("between", between_pixels, "interpolate pixels"),
     ("between", between_short_of_the_end, "both ends"),
     ("between", lambda model, x_a, x_b, steps: between(model, x_b, x_a, steps), "backwards"),
     ("between", lambda model, x_a, x_b, steps: between(model, x_a, x_b, steps)[:1], "shape (5, 1, 28, 28)"),
@@ -94,7 +94,7 @@ def test_a_stub_is_not_answered_yet(name, answer, capsys):
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), MISTAKES)
-def test_a_mistake_is_told(name, answer, hint, capsys):
+def test_a_mistake_is_named(name, answer, hint, capsys):
     verdict = getattr(lesson01, name).verdict(answer)
     assert verdict.state == WRONG and hint in verdict.sentence, verdict
     getattr(lesson01, name)(answer)

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ae_utils.checks import lesson02
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
-from ae_utils.networks import conv_encoder, maxpool_encoder
+from ae_utils.course.checks import lesson02
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
+from ae_utils.networks.convolutional import conv_encoder, maxpool_encoder
 
 
 def conv_size(n, kernel, stride, padding):
@@ -108,7 +108,7 @@ def test_a_stub_is_not_answered_yet(name, answer, capsys):
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), MISTAKES)
-def test_a_mistake_is_told(name, answer, hint, capsys):
+def test_a_mistake_is_named(name, answer, hint, capsys):
     verdict = getattr(lesson02, name).verdict(answer)
     assert verdict.state == WRONG and hint in verdict.sentence, verdict
     getattr(lesson02, name)(answer)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from stress.share import WHOLE
 
-from ae_utils.checks import lesson03
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
+from ae_utils.course.checks import lesson03
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
 from ae_utils.data.noise import masking, salt_and_pepper
 
 
@@ -54,7 +54,7 @@ RIGHT_ANSWERS = {
     "kl_sparsity": kl_sparsity,
     "tanh_jacobian": tanh_jacobian,
     "repaired_penalty": repaired,
-    "helpful_noise": partial(masking, share=0.5),
+    "helpful_noise": partial(masking, fraction=0.5),
 }
 MISTAKES = [
     ("kl_sparsity", lambda q, rho: kl_sparsity(q, rho, eps=0.0), "always off or always on"),
@@ -63,18 +63,18 @@ MISTAKES = [
     ("kl_sparsity", half, "the half about being on"),
     ("kl_sparsity", lambda q, rho: 2 * kl_sparsity(q, rho), "but yours is"),
     ("kl_sparsity", lambda q, rho: q, "one number is expected"),
-    ("tanh_jacobian", lambda z, weight: (z * (1 - z)) ** 2 @ (weight**2).sum(1), "sigmoid's slope"),
+    ("tanh_jacobian", lambda z, weight: (z * (1 - z)) ** 2 @ (weight**2).sum(1), "derivative of the sigmoid"),
     ("tanh_jacobian", lambda z, weight: (1 - z**2) @ (weight**2).sum(1), "squares the entries"),
     ("tanh_jacobian", lambda z, weight: (1 - z**2) ** 2 @ weight.abs().sum(1), "not made positive"),
     ("tanh_jacobian", lambda z, weight: tanh_jacobian(z, weight).mean(), "one number for each"),
     ("repaired_penalty", as_it_was, "below zero"),
-    ("repaired_penalty", lambda a, rho: kl_sparsity(torch.relu(a).mean(0), rho), "flat"),
+    ("repaired_penalty", lambda a, rho: kl_sparsity(torch.relu(a).mean(0), rho), "its gradient 0"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(torch.sigmoid(a.mean(0)), rho), "the sigmoid comes first"),
-    ("repaired_penalty", lambda a, rho: as_it_was(a, rho).abs(), "which activation gives shares"),
+    ("repaired_penalty", lambda a, rho: as_it_was(a, rho).abs(), "which activation function gives values"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(a.mean(0), rho, eps=-1e9), "logarithm"),
     ("helpful_noise", lambda x: x, "unchanged"),
     ("helpful_noise", torch.zeros_like, "nothing of the digit is left"),
-    ("helpful_noise", partial(salt_and_pepper, share=0.002), "points"),
+    ("helpful_noise", partial(salt_and_pepper, fraction=0.002), "points"),
     ("helpful_noise", lambda x: x[:1], "shape (500, 1, 28, 28)"),
 ]
 
@@ -97,7 +97,7 @@ def test_a_stub_is_not_answered_yet(name, answer, capsys):
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), MISTAKES)
-def test_a_mistake_is_told(name, answer, hint):
+def test_a_mistake_is_named(name, answer, hint):
     verdict = getattr(lesson03, name).verdict(answer)
     assert verdict.state == WRONG and hint in verdict.sentence, verdict
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ae_utils.checks import lesson04
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
+from ae_utils.course.checks import lesson04
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
 
 
 def kl(mu, logvar):
@@ -47,16 +47,16 @@ MISTAKES = [
     ("gaussian_kl", lambda mu, logvar: kl(mu, 2 * logvar), "variance already"),
     ("gaussian_kl", lambda mu, logvar: kl(mu, logvar).mean(), "one for each"),
     ("gaussian_kl", lambda mu, logvar: kl(mu, logvar) + 0.5 * mu.shape[1], "at the prior"),
-    ("gaussian_kl", lambda mu, logvar: kl(mu, logvar) + 1, "torch.distributions says"),
-    ("repaired_draw", lambda mu, logvar: mu + torch.exp(0.5 * logvar), "nothing is rolled"),
+    ("gaussian_kl", lambda mu, logvar: kl(mu, logvar) + 1, "torch.distributions gives"),
+    ("repaired_draw", lambda mu, logvar: mu + torch.exp(0.5 * logvar), "nothing random is drawn"),
     ("repaired_draw", lambda mu, logvar: mu + torch.exp(logvar) * torch.randn_like(mu), "too wide"),
     ("repaired_draw", lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.rand_like(mu), "uniform"),
     ("repaired_draw", lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.randn(()), "shared"),
     ("repaired_draw", lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.randn(1, 50), "shared"),
-    ("repaired_draw", lambda mu, logvar: draw(mu, logvar).detach(), "no slope"),
+    ("repaired_draw", lambda mu, logvar: draw(mu, logvar).detach(), "no gradient"),
     ("repaired_draw", lambda mu, logvar: draw(mu, logvar.detach()), "both"),
     ("beta_objective", lambda *given: beta_vae(*given, reduction="mean"), "mean over pixels"),
-    ("beta_objective", lambda *given: beta_vae(*given, price=(4, 1)), "it multiplies the KL"),
+    ("beta_objective", lambda *given: beta_vae(*given, price=(4, 1)), "beta multiplies the KL"),
     ("beta_objective", lambda *given: beta_vae(*given, price=(4, 4)), "only scales"),
     ("beta_objective", lambda *given: beta_vae(*given, price=(1, 1)), "beta = 1"),
     ("beta_objective", lambda *given: beta_vae(*given, report=4), "unweighted"),

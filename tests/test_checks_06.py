@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ae_utils.checks import lesson06
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
-from ae_utils.losses.adversarial import discriminator_loss, generator_loss
+from ae_utils.course.checks import lesson06
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
+from ae_utils.losses.gan import discriminator_loss, generator_loss
 
 REACHED = {"A": 8, "B": 1, "C": 3, "D": 7}
 
@@ -32,21 +32,21 @@ def step(
 
 
 def forgotten(*given):
-    """The planted bug: fakes are not detached, and slopes are cleared once, at the top."""
+    """The planted bug: fakes are not detached, and gradients are cleared once, at the top."""
     return step(*given, detach=lambda fake: fake, clear_late=False)
 
 
-def judged_before(real, z, generator, discriminator, optimizers):
+def asked_before(real, z, generator, discriminator, optimizers):
     fake = generator(z)
     fake_logits = discriminator(fake)
     loss_d = discriminator_loss(discriminator(real), discriminator(fake.detach()))
     loss_g = generator_loss(fake_logits)
-    slopes = torch.autograd.grad(loss_g, list(generator.parameters()), retain_graph=True)
+    gradients = torch.autograd.grad(loss_g, list(generator.parameters()), retain_graph=True)
     optimizers[1].zero_grad()
     loss_d.backward()
     optimizers[1].step()
-    for parameter, slope in zip(generator.parameters(), slopes, strict=True):
-        parameter.grad = slope
+    for parameter, gradient in zip(generator.parameters(), gradients, strict=True):
+        parameter.grad = gradient
     optimizers[0].step()
     return loss_d, loss_g
 
@@ -82,16 +82,16 @@ MISTAKES = [
     ("non_saturating", (lambda logits: F.softplus(-logits),), "one number"),
     ("non_saturating", (lambda logits: -torch.sigmoid(logits).mean(),), "logarithm"),
     ("non_saturating", (lambda logits: F.softplus(-logits).mean() + 1,), "but you say"),
-    ("non_saturating", (lambda logits: F.softplus(-logits).mean().detach(),), "no slope"),
+    ("non_saturating", (lambda logits: F.softplus(-logits).mean().detach(),), "no gradient"),
     ("non_saturating", (lambda logits: -torch.log(torch.sigmoid(logits)).mean(),), "is safe"),
-    ("repaired_step", (forgotten,), "twice a batch"),
-    ("repaired_step", (lambda *given: step(*given, detach=lambda fake: fake),), "twice a batch"),
-    ("repaired_step", (lambda *given: step(*given, fresh=lambda fake: fake.detach()),), "no slope arrives"),
-    ("repaired_step", (judged_before,), "ask the discriminator again"),
+    ("repaired_step", (forgotten,), "twice per batch"),
+    ("repaired_step", (lambda *given: step(*given, detach=lambda fake: fake),), "twice per batch"),
+    ("repaired_step", (lambda *given: step(*given, fresh=lambda fake: fake.detach()),), "no gradient reaches"),
+    ("repaired_step", (asked_before,), "ask the discriminator again"),
     ("repaired_step", (lambda *given: step(*given, skip=("discriminator",)),), "discriminator has not moved"),
-    ("repaired_step", (lambda *given: step(*given, skip=("generator",)),), "no slope arrives"),
+    ("repaired_step", (lambda *given: step(*given, skip=("generator",)),), "no gradient reaches"),
     ("repaired_step", (lambda *given: step(*given, ask=lambda logits: logits.detach()),), "not what it says"),
-    ("repaired_step", (never_cleared,), "slopes of earlier ones"),
+    ("repaired_step", (never_cleared,), "gradients of earlier ones"),
     ("repaired_step", (lambda *given: step(*given)[::-1],), "comes first"),
     ("repaired_step", (lambda *given: step(*given)[0],), "both losses"),
     ("collapsed", ("B", REACHED), "1 of 4 letters is"),

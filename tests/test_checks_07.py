@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from ae_utils.checks import lesson07
-from ae_utils.checks.answers import OPEN, RIGHT, WRONG
-from ae_utils.recipes.trained import trained
+from ae_utils.course.checks import lesson07
+from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
+from ae_utils.metrics.classifier import pretrained_classifier
 
 
 @pytest.fixture(scope="module")
-def judge():
-    return trained("judge")
+def classifier():
+    return pretrained_classifier()
 
 
 def beaten(one, other, cost, error, *, strictly=False):
@@ -76,16 +76,16 @@ def test_a_mistake_is_named(name, answer, hint):
     assert state == WRONG and hint in sentence, sentence
 
 
-def test_the_fooled_metric(test, judge):
-    assert lesson07.fooled.verdict(..., judge).state == OPEN
+def test_the_fooled_metric(test, classifier):
+    assert lesson07.fooled.verdict(..., classifier).state == OPEN
     one = test.x[:1].repeat(1000, 1, 1, 1)
-    assert lesson07.fooled.verdict(one, judge).state == RIGHT
+    assert lesson07.fooled.verdict(one, classifier).state == RIGHT
     for answer, hint in (
-        (test.x[:500].repeat(2, 1, 1, 1), "is sure of"),
+        (test.x[:500].repeat(2, 1, 1, 1), "is certain of"),
         (test.x[:2].repeat(500, 1, 1, 1), "too many kinds"),
         (one[:10], "(1000, 1, 28, 28) is expected"),
         (one * 255, "in [0, 1]"),
         ("seven", "str came"),
     ):
-        state, sentence = lesson07.fooled.verdict(answer, judge)
+        state, sentence = lesson07.fooled.verdict(answer, classifier)
         assert state == WRONG and hint in sentence, sentence

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ae_utils.data import mnist as bundled
-from ae_utils.data.images import Batches, Images
+from ae_utils.data.csv import from_csv, to_csv
+from ae_utils.data.dataset import Batches, Images
 from ae_utils.data.mnist import cache_folder, data_folder, mnist, unpacked
-from ae_utils.data.table import from_csv, to_csv
 from ae_utils.errors import InvalidInput
 
 
@@ -205,9 +205,10 @@ def test_targets_stay_beside_their_inputs(test):
         assert torch.allclose(1 - x, target)
 
 
-def test_signed_images_lie_between_minus_one_and_one(test):
-    assert torch.equal(test.signed().x, test.x * 2 - 1)
-    assert (test.signed().x.min(), test.signed().x.max()) == (-1, 1)
+def test_to_range_maps_the_pixels_linearly(test):
+    mapped = test.to_range(-1, 1)
+    assert torch.equal(mapped.x, test.x * 2 - 1)
+    assert (mapped.x.min(), mapped.x.max()) == (-1, 1)
 
 
 @pytest.mark.parametrize(
@@ -228,5 +229,5 @@ def test_images_are_checked_where_they_come_in(x, label, sentence):
 def test_empty_splits_and_batches_get_a_sentence(test):
     with pytest.raises(InvalidInput, match="at least one image"):
         Batches(test[:0], 64)
-    with pytest.raises(InvalidInput, match="at least 1, but got 0"):
+    with pytest.raises(InvalidInput, match="batch_size of at least 1, but got 500 images and batch_size 0"):
         Batches(test, 0)

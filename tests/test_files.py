@@ -11,19 +11,18 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_utils import checkpoint
+from ae_utils.course.scoreboard import board
 from ae_utils.data.altered import ALTERATIONS, altered
+from ae_utils.data.csv import from_csv, to_csv
+from ae_utils.data.dataset import Images
 from ae_utils.data.folders import read_folders, write_folders
-from ae_utils.data.images import Images
-from ae_utils.data.pictures import read_picture
-from ae_utils.data.table import from_csv, to_csv
-from ae_utils.files import whole_file
-from ae_utils.recipes import run
-from ae_utils.scoreboard import board
+from ae_utils.data.photo import read_photo
+from ae_utils.files import atomic_write
+from ae_utils.runs import checkpoint, run
 
 
 def write(path, text):
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text)
 
 
@@ -36,7 +35,7 @@ def test_the_new_file_replaces_the_old_one(tmp_path):
 
 def test_a_block_that_raises_leaves_the_old_one(tmp_path):
     write(tmp_path / "file", "old")
-    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "file") as beside:
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "file") as beside:
         beside.write_text("half")
         _ = 1 / 0
     assert (tmp_path / "file").read_text() == "old"
@@ -60,7 +59,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path):
     """A limit on the size of files stands for the full disk: the kernel refuses the write just as half-way."""
     program = """
 import resource, signal, sys, torch
-from ae_utils import checkpoint
+from ae_utils.runs import checkpoint
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 checkpoint.save("checkpoint.pt", {"weights": torch.zeros(1000)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -81,7 +80,7 @@ def test_an_error_without_a_text_gets_a_sentence_too(tmp_path, error):
     said = "full" if str(error).strip() else type(error).__name__
     with (
         pytest.raises(OSError, match=rf"file cannot be written \({said}\); what stood there before is kept"),
-        whole_file(tmp_path / "file"),
+        atomic_write(tmp_path / "file"),
     ):
         raise error
 
@@ -99,7 +98,7 @@ SPLIT = Images(torch.zeros(2, 1, 28, 28), torch.zeros(2, 1, 28, 28), torch.arang
 READERS = {  # what writes a file, and what reads it
     "checkpoint": (lambda path: checkpoint.save(path, {}), checkpoint.load),
     "csv": (lambda path: to_csv(SPLIT, path), from_csv),
-    "picture": (lambda path: Image.new("L", (28, 28)).save(path, format="PNG"), read_picture),
+    "photo": (lambda path: Image.new("L", (28, 28)).save(path, format="PNG"), read_photo),
     "folders": (png_folders, read_folders),
 }
 

@@ -26,7 +26,7 @@ def true_source(folder):
     return torch.tensor([clean.index(truth[number]) for number in numbers(folder, "aug")])
 
 
-def remove_pictures_of(folder, number):
+def remove_images_of(folder, number):
     """Take away clean image ``number`` and all that is made of it."""
     truth = pd.read_csv(folder / "pairs.csv").set_index("aug")["clean"]
     for aug in truth.index[truth == number]:
@@ -35,7 +35,7 @@ def remove_pictures_of(folder, number):
 
 
 def test_right_pairs_are_right_when_files_are_missing(folder):
-    remove_pictures_of(folder, 3)
+    remove_images_of(folder, 3)
     source = true_source(folder)
     assert len(source) == 22 and pairs_recovered(folder, source)["all"] == 1.0
     source[0] = (source[0] + 1) % 11
@@ -51,14 +51,14 @@ def test_clean_images_need_not_be_numbered_from_0(folder):
     assert pairs_recovered(folder, true_source(folder))["all"] == 1.0
 
 
-def test_an_altered_image_that_pairs_do_not_tell_of_is_refused(folder):
+def test_an_altered_image_that_pairs_do_not_list_is_refused(folder):
     path = next((folder / "aug").glob("aug_0_*.png"))
     path.rename(path.with_name(path.name.replace("aug_0_", "aug_999_")))
-    with pytest.raises(InvalidInput, match=r"pairs\.csv tells of 24 altered images, but the folder holds 24 others"):
+    with pytest.raises(InvalidInput, match=r"pairs\.csv lists 24 altered images, but the folder holds 24 others"):
         pairs_recovered(folder, torch.zeros(24, dtype=torch.int64))
 
 
-def test_a_smaller_call_leaves_no_pictures_of_a_larger_one(folder, test):
+def test_a_smaller_call_leaves_no_images_of_a_larger_one(folder, test):
     fewer = test[20:25]
     write_folders(fewer, altered(fewer, seed=1), folder, tuple(ALTERATIONS))
     clean, aug = read_folders(folder)

@@ -10,8 +10,8 @@ import sys
 import processes
 import pytest
 
+from ae_utils.course.lab import CHECKOUT, SLIDERS, keep_sliders, main, own_places, refresh, switches
 from ae_utils.errors import InvalidInput
-from ae_utils.lab import CHECKOUT, SLIDERS, keep_sliders, main, own_places, refresh, switches
 
 LESSON, SOLUTION = "01_small.ipynb", "solutions/01_small.ipynb"
 
@@ -252,5 +252,5 @@ def test_where_the_port_is_taken_another_one_is_used_and_said(tmp_path):
     own["IPYTHONDIR"] = str(tmp_path / "ipython")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        command = (sys.executable, "-m", "ae_utils.lab", "--folder", tmp_path, f"--port={port}", "--no-browser")
+        command = (sys.executable, "-m", "ae_utils.course.lab", "--folder", tmp_path, f"--port={port}", "--no-browser")
         processes.kill_at(f"http://127.0.0.1:{port + 1}/lab?token=", *command, env=own, stderr=subprocess.STDOUT)

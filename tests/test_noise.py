@@ -46,14 +46,14 @@ def test_gaussian_noise_has_its_standard_deviation():
 
 
 def test_salt_and_pepper_come_in_even_odds():
-    noisy = salt_and_pepper(GREY, share=0.2)
+    noisy = salt_and_pepper(GREY, fraction=0.2)
     assert float((noisy == 0).float().mean()) == pytest.approx(0.1, abs=0.005)
     assert float((noisy == 1).float().mean()) == pytest.approx(0.1, abs=0.005)
     assert ((noisy == 0) | (noisy == 1) | (noisy == 0.5)).all()
 
 
 def test_masking_only_blackens():
-    noisy = masking(GREY, share=0.3)
+    noisy = masking(GREY, fraction=0.3)
     assert float((noisy == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert ((noisy == 0) | (noisy == 0.5)).all()
 
@@ -77,9 +77,8 @@ def test_a_corrupted_split_keeps_its_targets_and_its_noise(test):
 @pytest.mark.parametrize(
     ("corrupt", "sentence"),
     [
-        (partial(gaussian, noise_std=-1), "noise_std of at least 0, but got -1"),
-        (partial(salt_and_pepper, share=1.5), r"share of the pixels in \[0, 1\], but got 1.5"),
-        (partial(masking, share=-0.1), r"share of the pixels in \[0, 1\], but got -0.1"),
+        (partial(salt_and_pepper, fraction=1.5), r"fraction of the pixels in \[0, 1\], but got 1.5"),
+        (partial(masking, fraction=-0.1), r"fraction of the pixels in \[0, 1\], but got -0.1"),
         (partial(either, corruptions=()), "at least one corruption"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_resumed_training_goes_on_with_the_bar_where_it_stopped(tmp_path):
     subprocess.run([*TRAIN, "--quiet"], cwd=tmp_path, check=True, capture_output=True)
     checkpoint = tmp_path / "runs" / "linear-3d-fast" / "checkpoint.pt"
     program = f"""
-from ae_utils import checkpoint
+from ae_utils.runs import checkpoint
 content = checkpoint.load({str(checkpoint)!r})
 content["history"] = [row for row in content["history"] if row["epoch"] < 3]
 checkpoint.save({str(checkpoint)!r}, content)

@@ -3,15 +3,16 @@
 import re
 from pathlib import Path
 
+import click
 import nbformat
 import pandas as pd
 import pytest
 from execute_notebooks import picture
 
-from ae_utils.__main__ import _parser
-from ae_utils.recipes.catalogue import RECIPES
-from ae_utils.scoreboard.measure import COLUMNS
-from ae_utils.scoreboard.page import shown
+from ae_utils.__main__ import cli
+from ae_utils.course.scoreboard.measure import COLUMNS
+from ae_utils.course.scoreboard.page import shown
+from ae_utils.recipes.registry import RECIPES
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,8 +33,11 @@ def test_every_lesson_is_on_the_map():
 
 @pytest.mark.parametrize("line", re.findall(r"-m ae_utils ([^#\n]+)", TEXT))
 def test_commands_are_understood(line):
-    options = _parser().parse_args(line.split())
-    assert set(getattr(options, "names", ())) <= set(RECIPES)
+    command, arguments = cli, line.split()
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    options = command.make_context(command.name, arguments).params
+    assert set(options.get("names", ())) <= set(RECIPES)
 
 
 def test_the_ten_lines_for_ones_own_project_run(monkeypatch, train, test, capsys):
@@ -82,4 +86,4 @@ def test_the_board_has_a_line_for_every_system():
 def test_the_readme_says_where_bits_and_processes_agree():
     said = " ".join(TEXT.split())
     assert "The same seed gives the same bits on the CPU of the same machine, with the same versions" in said
-    assert "so is the KL of `sparse-kl`, whose mean activation is taken over the share" in said
+    assert "so is the KL of `sparse-kl`, whose mean activation is taken over the part" in said

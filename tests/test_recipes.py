@@ -6,13 +6,14 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from ae_utils.__main__ import main
-from ae_utils.data.images import Batches
+from ae_utils.data.dataset import Batches
 from ae_utils.data.mnist import mnist
 from ae_utils.errors import InvalidInput
 from ae_utils.recipes.altered import restoration_quality
-from ae_utils.recipes.catalogue import RECIPES, find
-from ae_utils.recipes.recipe import csv_images
-from ae_utils.training import adamw, evaluate, fit
+from ae_utils.recipes.base import csv_images
+from ae_utils.recipes.registry import RECIPES, get
+from ae_utils.training.loop import evaluate, fit
+from ae_utils.training.step import adamw
 
 
 def widths(network):
@@ -46,8 +47,8 @@ def test_published_optimizer(name):
 
 def test_deep_lives_between_minus_one_and_one(test):
     recipe = RECIPES["deep-3d"]
-    assert recipe.signed and recipe.source is csv_images
-    assert recipe.build()(test.signed().x).x_hat.min() < 0
+    assert recipe.pixel_range == (-1, 1) and recipe.source is csv_images
+    assert recipe.build()(test.to_range(-1, 1).x).x_hat.min() < 0
 
 
 def test_pca_ae_finds_the_subspace_of_pca():
@@ -69,7 +70,7 @@ def test_pca_ae_finds_the_subspace_of_pca():
 
 def test_unknown_recipe_gets_a_hint():
     with pytest.raises(InvalidInput, match="did you mean linear-3d"):
-        find("linear3d")
+        get("linear3d")
 
 
 def test_images_keeps_so_many_and_a_sixth_to_test_on():
@@ -90,11 +91,11 @@ def asked_for(monkeypatch, test):
     """The splits that are altered, each from a few digits."""
     splits = []
 
-    def few(split):
+    def subset(split):
         splits.append(split)
         return test[:40]
 
-    monkeypatch.setattr("ae_utils.recipes.altered.mnist", few)
+    monkeypatch.setattr("ae_utils.recipes.altered.mnist", subset)
     return splits
 
 
@@ -105,7 +106,7 @@ def test_measuring_a_restorer_alters_the_test_images_alone(asked_for, test):
 
 def test_exploring_a_restorer_alters_the_test_images_alone(asked_for, tmp_path, monkeypatch):
     recipe = RECIPES["altered-ae"]
-    monkeypatch.setattr("ae_utils.recipes.run.load_model", lambda folder: (recipe, recipe.build().eval()))
+    monkeypatch.setattr("ae_utils.runs.use.load_model", lambda folder: (recipe, recipe.build().eval()))
     assert main(["explore", "somewhere", "--html", str(tmp_path / "page.html")]) == 0
     assert asked_for == ["test"]
 

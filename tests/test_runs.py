@@ -5,18 +5,18 @@ import json
 
 import pytest
 
+from ae_utils.course.scoreboard.board import _finished
 from ae_utils.errors import InvalidInput
-from ae_utils.recipes.catalogue import find
-from ae_utils.recipes.run import Run
-from ae_utils.scoreboard.board import _finished
+from ae_utils.recipes.registry import get
+from ae_utils.runs.run import Run
 
-RECIPE = dataclasses.replace(find("linear-3d"), evaluate=lambda model, test: {"mse": 0.0})
+RECIPE = dataclasses.replace(get("linear-3d"), evaluate=lambda model, test: {"mse": 0.0})
 FEW = {"images": 60}
 
 
 def stop_at(epoch):
-    def stop(moment):
-        if moment.epoch == epoch:
+    def stop(state):
+        if state.epoch == epoch:
             raise KeyboardInterrupt
 
     return {"on_batch_end": (stop,)}
@@ -45,7 +45,7 @@ def test_a_new_training_that_is_killed_leaves_no_old_report(finished, epoch):
     assert _finished(Run(RECIPE, finished, 4, **FEW)) is None, "the scoreboard does not take it for the finished one"
 
 
-def test_a_shorter_training_leaves_no_pictures_of_the_longer_one(finished):
+def test_a_shorter_training_leaves_no_figures_of_the_longer_one(finished):
     Run(RECIPE, finished, 1, **FEW).train()
     assert [name for name in names(finished) if "epoch" in name] == ["reconstructions_epoch_001.png"]
     assert json.loads((finished / "metrics.json").read_text())["epochs"] == 1

@@ -7,29 +7,30 @@ import pandas as pd
 import pytest
 
 from ae_utils.__main__ import main
-from ae_utils.recipes import adversarial
-from ae_utils.recipes.catalogue import RECIPES
-from ae_utils.recipes.run import Run
-from ae_utils.scoreboard import measure
-from ae_utils.scoreboard.board import NAMES, Board
+from ae_utils.course.scoreboard import measure
+from ae_utils.course.scoreboard.board import NAMES, Board
+from ae_utils.recipes import gan
+from ae_utils.recipes.registry import RECIPES
+from ae_utils.runs.run import Run
 
+RECONSTRUCTS = {"mse", "psnr", "ssim", "frechet_reconstructions", "linear_probe"}
 CAN = {  # what each of these must have a number for, beside what all have
-    "pca-ae": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe"},
-    "conv-batchnorm": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe"},
-    "denoising": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe", "psnr_damaged", "psnr_restored"},
-    "vae": {"mse", "psnr", "ssim", "frechet_rebuilt", "probe", "active_units", "negative_elbo", "log_likelihood"},
+    "pca-ae": RECONSTRUCTS,
+    "conv-batchnorm": RECONSTRUCTS,
+    "denoising": RECONSTRUCTS | {"psnr_before", "psnr_after"},
+    "vae": RECONSTRUCTS | {"active_units", "negative_elbo", "log_likelihood"},
     "gan": set(),
 }
-ALL = {"parameters", "code", "cpu_seconds", "frechet_drawn", "frechet_real"}
+ALL = {"parameters", "latent_dim", "cpu_seconds", "frechet_samples", "frechet_real"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def a_small_protocol(train, test):
-    few = {"train": train, "test": test}
+    subsets = {"train": train, "test": test}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "SAMPLES", 5)
-        patch.setattr(adversarial, "SAMPLES", 500)
-        patch.setattr("ae_utils.data.mnist.mnist", lambda split: few[split])  # whose images a GAN is compared with
+        patch.setattr(gan, "SAMPLES", 500)
+        patch.setattr("ae_utils.data.mnist.mnist", lambda split: subsets[split])  # whose images a GAN is compared with
         yield
 
 
@@ -58,7 +59,7 @@ def test_the_page_says_that_it_was_a_quick_look_and_how_it_was_measured(written)
     page = (written[0] / "results" / "scoreboard.md").read_text()
     assert "on 300 images only" in page and measure.PROTOCOL in page
     assert {path.name for path in (written[0] / "results").glob("[!.]*")} == {
-        "scoreboard.csv", "scoreboard.md", "five_digits.png", "mse.png", "frechet_drawn.png",
+        "scoreboard.csv", "scoreboard.md", "five_digits.png", "mse.png", "frechet_samples.png",
     }  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_a_second_call_trains_and_measures_nothing_and_writes_the_same_bytes(wri
     folder, _ = written
     before = {path.name: path.read_bytes() for path in (folder / "results").iterdir()}
     monkeypatch.setattr(Run, "train", None)
-    monkeypatch.setattr(measure.Subject, "columns", None)
+    monkeypatch.setattr(measure.EvaluatedModel, "columns", None)
     board(folder, *CAN)
     assert {path.name: path.read_bytes() for path in (folder / "results").iterdir()} == before
 
@@ -103,7 +104,7 @@ def test_published_numbers_stand_beside_ours(written, tmp_path):
     assert f"| pca-ae | MSE | {ours:.5f} | 0.0168 | PCA | the same |" in page and "nobody" not in page
 
 
-def test_what_only_draws_has_no_picture_of_errors(written, tmp_path):
+def test_a_generator_has_no_figure_of_errors(written, tmp_path):
     shutil.copytree(written[0] / "runs", tmp_path / "runs")
     assert pd.isna(board(tmp_path, "gan").loc["gan", "mse"])
     assert not (tmp_path / "results" / "mse.png").exists()
@@ -113,7 +114,7 @@ def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for arguments, sentence in {
         ("--recipes", "vea"): "there is no recipe 'vea'",
-        ("--recipes", "judge"): "judge makes no pictures",
+        ("--recipes", "digit-classifier"): "digit-classifier makes no images",
     }.items():
         assert main(["scoreboard", *arguments]) == 2
         assert sentence in capsys.readouterr().err

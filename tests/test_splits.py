@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from ae_utils.data.images import Batch, Images, stratified
+from ae_utils.data.csv import to_csv
+from ae_utils.data.dataset import Batch, Images, stratified
 from ae_utils.data.mnist import mnist
-from ae_utils.data.table import to_csv
-from ae_utils.metrics.obedience import all_digits, obedience_report, redraw
+from ae_utils.metrics.conditional import all_digits, conditional_report, decode_with_labels
 from ae_utils.models import CVAE
-from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.networks.conditional import ConcatLabel, ConditionalSequential
+from ae_utils.recipes.registry import RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,8 @@ def test_a_sorted_csv_has_every_class_on_both_sides(by_label, name):
     path, images = by_label
     train, test = RECIPES[name].images(path)
     assert (len(train), len(test)) == (240, 40)
-    share = images.label.bincount() / 7
-    assert ((test.label.bincount(minlength=10) - share).abs() < 1).all()
+    fraction = images.label.bincount() / 7
+    assert ((test.label.bincount(minlength=10) - fraction).abs() < 1).all()
     both = torch.cat([train.x, test.x]).flatten(1)
     assert torch.allclose(both.sort(0).values, images.x.flatten(1).sort(0).values, atol=1e-6), "each image once"
 
@@ -50,8 +51,8 @@ def test_images_are_exactly_so_many_of_the_training_images(by_label, count):
     assert len(few) == count
     assert pixels(few) <= pixels(whole) and len(pixels(few)) == count
     if count >= 10:
-        share = whole.label.bincount() * count / len(whole)
-        assert ((few.label.bincount(minlength=10) - share).abs() <= 1).all()
+        fraction = whole.label.bincount() * count / len(whole)
+        assert ((few.label.bincount(minlength=10) - fraction).abs() <= 1).all()
 
 
 def test_images_of_mnist_are_distinct_and_the_same_each_time():
@@ -76,18 +77,18 @@ def step_of(name):
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_the_last_short_batch_trains_a_conditional_model_with_its_helper(test, count):
+def test_the_last_short_batch_trains_a_conditional_model_with_its_auxiliary_classifier(test, count):
     """130 images in batches of 128 leave two: no half of them may be one, which BatchNorm cannot train on."""
     step = step_of("cvae")
-    step.helper = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10))
+    step.classifier = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10))
     terms = step.train(Batch(test.x[:count], test.x[:count], test.label[:count]), 0.5)
     assert all(term.isfinite() for term in terms.values())
 
 
 def test_half_a_batch_is_still_half_of_it(test):
     step, seen = step_of("cvae"), []
-    step.helper = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    step.helper.register_forward_hook(lambda helper, given, _: seen.append(len(given[0])))
+    step.classifier = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    step.classifier.register_forward_hook(lambda classifier, given, _: seen.append(len(given[0])))
     for count in (4, 5, 128):
         step.train(Batch(test.x[:count], test.x[:count], test.label[:count]), 0.5)
     assert seen == [2, 2, 3, 3, 64, 64]
@@ -96,8 +97,9 @@ def test_half_a_batch_is_still_half_of_it(test):
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    decoder = nn.Sequential(nn.Linear(12, 784), nn.Unflatten(1, (1, 28, 28)))
-    return CVAE(nn.Flatten(), nn.Linear(794, 4), decoder, 2)
+    encoder = ConditionalSequential(nn.Flatten(), ConcatLabel(), nn.Linear(794, 4))
+    decoder = ConditionalSequential(ConcatLabel(), nn.Linear(12, 784), nn.Unflatten(1, (1, 28, 28)))
+    return CVAE(encoder, decoder, 2)
 
 
 def test_one_image_more_than_a_thousand_is_drawn_again_too(model):
@@ -105,10 +107,13 @@ def test_one_image_more_than_a_thousand_is_drawn_again_too(model):
     other = (label + 1) % 10
     with torch.no_grad():
         expected = model.decode(model.encode(x, label), other)
-    assert torch.allclose(redraw(model, Images(x, x, label), other), expected, atol=1e-6)
+    assert torch.allclose(decode_with_labels(model, Images(x, x, label), other), expected, atol=1e-6)
 
 
-def test_a_report_on_a_class_of_one_leaves_its_variety_out(model):
+def test_a_report_on_a_class_of_one_leaves_its_within_class_std_out(model):
     x, label = torch.rand(10, 1, 28, 28), all_digits(10)
-    report = obedience_report(model, {"judge": lambda images: all_digits(len(images))}, Images(x, x, label), count=40)
-    assert set(report) == {"sampled_judge", "swapped_judge", "real_judge", "sampled_variety"}
+    classifiers = {"classifier": lambda images: all_digits(len(images))}
+    report = conditional_report(model, classifiers, Images(x, x, label), count=40)
+    assert set(report) == {
+        "sampled_classifier", "other_label_classifier", "real_classifier", "sampled_within_class_std",
+    }  # fmt: skip

@@ -6,26 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from ae_utils.data.images import Batches
+from ae_utils.data.dataset import Batches
 from ae_utils.data.noise import gaussian
 from ae_utils.errors import InvalidInput
-from ae_utils.losses.reconstruction import mean_squared_error
+from ae_utils.losses.autoencoder import mean_squared_error
 from ae_utils.losses.regularized import contractive_sampled, denoising
 from ae_utils.models import Autoencoder
-from ae_utils.networks import dense_decoder, dense_encoder
+from ae_utils.networks.dense import dense_decoder, dense_encoder
 from ae_utils.seeds import STREAMS, epoch_seed, own_random_numbers
-from ae_utils.training import (
-    Diverged,
-    GradientStep,
-    History,
-    adam,
-    adamw,
-    constant,
-    evaluate,
-    fit,
-    linear_decay,
-    one_cycle,
-)
+from ae_utils.training.loop import History, evaluate, fit
+from ae_utils.training.schedules import constant, linear_decay, one_cycle
+from ae_utils.training.step import Diverged, GradientStep, adam, adamw
 
 
 def small_step(seed=0, lr=1e-3, schedule=constant, noisy=False):
@@ -66,9 +57,9 @@ def test_stopped_and_resumed_gives_the_bits_of_never_stopped(train):
 
     kept = {}
 
-    def stop_after_two(moment):
-        if moment.epoch == 1:
-            kept.update(state=moment.step.state_dict(), rows=list(moment.history.rows))
+    def stop_after_two(state):
+        if state.epoch == 1:
+            kept.update(state=state.step.state_dict(), rows=list(state.history.rows))
             raise Stop
 
     with pytest.raises(Stop):
@@ -82,7 +73,7 @@ def test_stopped_and_resumed_gives_the_bits_of_never_stopped(train):
 
 
 def test_hooks_and_evaluation_do_not_change_training(train, test):
-    def nosy(moment):
+    def nosy(state):
         torch.randn(1000)
 
     plain, _ = train_small(train)
@@ -123,9 +114,9 @@ def test_own_random_numbers_leave_those_outside_alone():
     assert torch.equal(inside, torch.rand(4, generator=torch.Generator().manual_seed(7)))
 
 
-def test_hooks_are_told_where_training_stands(train):
+def test_hooks_receive_how_far_the_training_is(train):
     seen = []
-    train_small(train[:100], on_batch_end=(lambda moment: seen.append((moment.epoch, moment.batch, moment.progress)),))
+    train_small(train[:100], on_batch_end=(lambda state: seen.append((state.epoch, state.batch, state.progress)),))
     assert seen == [(0, 0, 0.0), (0, 1, 0.25), (1, 0, 0.5), (1, 1, 0.75)]
 
 
@@ -191,28 +182,14 @@ def test_schedule_scales_the_learning_rate(train):
     assert step.optimizer.param_groups[0]["lr"] == 0.5
 
 
-def test_model_refuses_what_is_no_batch_of_digits(test):
-    model = small_step().model
-    for wrong in (test.x[:, :, :27, :27], test.x.expand(-1, 3, -1, -1), test.x[0]):
-        with pytest.raises(InvalidInput, match=r"expects images of shape \(batch, 1, 28, 28\), but got"):
-            model(wrong)
-    with pytest.raises(InvalidInput, match=r"expects codes of shape \(batch, 3\), but got \(1, 4\)"):
-        model.decode(torch.zeros(1, 4))
-
-
 def test_decoded_images_lie_between_zero_and_one(test):
-    signed = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Tanh), 3, signed=True)
-    unsigned = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Identity), 3)
-    for model in (signed, unsigned):
+    signed = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Tanh), 3, pixel_range=(-1, 1))
+    unit = Autoencoder(dense_encoder((3,)), dense_decoder((3,), last=nn.Identity), 3)
+    for model in (signed, unit):
         images = model.decode(50 * torch.randn(20, 3))
         assert images.shape == (20, 1, 28, 28)
         assert 0 <= images.min() < 0.1
         assert 0.9 < images.max() <= 1
-
-
-def test_negative_epochs_get_a_sentence(train):
-    with pytest.raises(InvalidInput, match="at least 0, but got -1"):
-        train_small(train, epochs=-1)
 
 
 def test_the_published_loss_is_the_mean_over_pixels(test):
@@ -225,19 +202,19 @@ def test_the_published_loss_is_the_mean_over_pixels(test):
 def test_hooks_of_a_generator_run_in_every_epoch(train):
     seen = []
     hooks = {
-        "on_batch_end": (hook for hook in (lambda moment: seen.append("batch"),)),
-        "on_epoch_end": (hook for hook in (lambda moment: seen.append("epoch"),)),
+        "on_batch_end": (hook for hook in (lambda state: seen.append("batch"),)),
+        "on_epoch_end": (hook for hook in (lambda state: seen.append("epoch"),)),
     }
     train_small(train[:100], epochs=3, **hooks)
     assert seen == ["batch", "batch", "epoch"] * 3
 
 
-def test_adamw_decays_only_where_it_is_told_to_and_says_so():
+def test_adamw_decays_only_where_it_is_asked_to_and_says_so():
     def decay(**options):
         return adamw([nn.Parameter(torch.ones(1))], **options).param_groups[0]["weight_decay"]
 
     assert decay() == 0 and decay(weight_decay=0.1) == 0.1
-    assert "Without ``weight_decay`` nothing decays" in adamw.__doc__
+    assert "The default decay is 0" in adamw.__doc__
 
 
 def test_fit_says_where_the_same_seed_gives_the_same_bits():
@@ -261,24 +238,10 @@ def test_a_cycle_without_a_rise_starts_at_the_top():
     assert one_cycle(0.0, warmup=0.0) == 1
 
 
-def test_linear_decay_begins_where_it_is_told_to():
+def test_linear_decay_begins_where_it_is_asked_to():
     assert linear_decay(0.8, begin=0.8) == pytest.approx(1)
     assert linear_decay(0.9, begin=0.8) == pytest.approx(0.5)
     assert linear_decay(1.0) == 0
-
-
-@pytest.mark.parametrize(
-    ("schedule", "options", "sentence"),
-    [
-        (one_cycle, {"progress": 1.01}, r"progress in \[0, 1\]"),
-        (one_cycle, {"progress": 0.5, "warmup": 1.0}, r"warmup in \[0, 0.99\]"),
-        (linear_decay, {"progress": -0.01}, r"progress in \[0, 1\]"),
-        (linear_decay, {"progress": 0.5, "begin": 1.0}, r"begin in \[0, 0.99\]"),
-    ],
-)
-def test_schedules_refuse_what_lies_outside_the_training(schedule, options, sentence):
-    with pytest.raises(InvalidInput, match=sentence):
-        schedule(**options)
 
 
 @pytest.mark.parametrize("optimizer", [adam, adamw])
@@ -361,7 +324,7 @@ def test_the_batch_that_diverged_is_named(train):
 
 
 def test_the_epoch_that_diverged_is_named_where_batches_are_not_looked_at(train, monkeypatch):
-    monkeypatch.setattr("ae_utils.training.cheap_to_read", lambda tensor: False)
+    monkeypatch.setattr("ae_utils.training.step.raise_if_diverged", lambda name, loss: None)
     losses, step = iter((1.0, 1.0, torch.nan)), small_step()
     step.objective = lambda model, batch, progress: {"loss": model(batch.x).x_hat.mean() * next(losses)}
     with pytest.raises(Diverged, match="the loss became nan in epoch 3;"):

@@ -1,4 +1,4 @@
-"""The explorer's arguments, its code from Python, programs, the page's file, and the plot that follows a training."""
+"""The explorer's arguments, its code from Python, graphs, the page's file, and the plot that follows a training."""
 
 import json
 import math
@@ -9,20 +9,25 @@ from torch import nn
 
 from ae_utils.errors import InvalidInput
 from ae_utils.models import CVAE, Autoencoder
-from ae_utils.recipes.catalogue import RECIPES
-from ae_utils.training import History, Moment
+from ae_utils.networks.conditional import ConcatLabel, ConditionalSequential
+from ae_utils.recipes.registry import RECIPES
+from ae_utils.training.loop import History, TrainState
 from ae_utils.widgets import live
 from ae_utils.widgets.explorer import LatentExplorer
+from ae_utils.widgets.graph import MOST_MULTIPLY_ADDS
 from ae_utils.widgets.live import LivePlot
 from ae_utils.widgets.page import write_page
-from ae_utils.widgets.program import MOST_MULTIPLY_ADDS
-from ae_utils.widgets.scene import Scene
+from ae_utils.widgets.state import ExplorerState
 
 CODES = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
 
 
 def decoder(inputs=2, *layers):
     return nn.Sequential(nn.Linear(inputs, 784), *layers, nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
+
+
+def conditional():
+    return ConditionalSequential(ConcatLabel(), decoder(2 + 10))
 
 
 @pytest.fixture
@@ -36,8 +41,8 @@ def explorer():
         ({}, "latent_dim must be"),
         ({"latent_dim": 0}, "latent_dim must be"),
         ({"latent_dim": 2.0}, "latent_dim must be"),
-        ({"latent_dim": 2, "spread": 0}, "spread must be"),
-        ({"latent_dim": 2, "spread": math.nan}, "spread must be"),
+        ({"latent_dim": 2, "slider_range": 0}, "slider_range must be"),
+        ({"latent_dim": 2, "slider_range": math.nan}, "slider_range must be"),
         ({"latent_dim": 3, "codes": CODES}, "codes must have 3 columns"),
         ({"codes": CODES[0]}, "codes must have the shape"),
         ({"codes": CODES[:0]}, "codes must have the shape"),
@@ -55,8 +60,8 @@ def test_arguments_that_do_not_fit_get_a_sentence(arguments, words):
 
 
 @pytest.mark.parametrize("wrong", [nn.Linear(2, 784), lambda z: None, lambda z: torch.zeros(len(z), 3, 28, 28)])
-def test_a_decoder_must_give_images(wrong):
-    with pytest.raises(InvalidInput, match="must give images"):
+def test_a_decoder_must_return_images(wrong):
+    with pytest.raises(InvalidInput, match="must return images"):
         LatentExplorer(wrong, 2)
 
 
@@ -74,7 +79,7 @@ def test_the_code_is_read_set_and_observed(explorer):
 
 
 def test_labels_choose_the_class():
-    explorer = LatentExplorer(decoder(2 + 10), 2, label_choices=[3, 8])
+    explorer = LatentExplorer(conditional(), 2, label_choices=[3, 8])
     assert explorer.label == 3 and explorer.reason is None
     assert not torch.equal(explorer.picture(label=8), explorer.picture())
     with pytest.raises(InvalidInput, match="label must be one of"):
@@ -82,11 +87,11 @@ def test_labels_choose_the_class():
 
 
 def test_codes_give_the_ranges_and_the_start():
-    scene = LatentExplorer(decoder(), codes=CODES, labels=torch.arange(200) % 10)._scene
-    assert torch.tensor(scene["low"]).allclose(CODES.quantile(0.005, dim=0))
-    assert torch.tensor(scene["start"]).allclose(CODES.median(0).values)
-    assert len(scene["codes"]) == 200 * 2 * 4 and len(scene["labels"]) == 200
-    unused = LatentExplorer(decoder(), codes=torch.ones(50, 2))._scene
+    state = LatentExplorer(decoder(), codes=CODES, labels=torch.arange(200) % 10)._state
+    assert torch.tensor(state["low"]).allclose(CODES.quantile(0.005, dim=0))
+    assert torch.tensor(state["start"]).allclose(CODES.median(0).values)
+    assert len(state["codes"]) == 200 * 2 * 4 and len(state["labels"]) == 200
+    unused = LatentExplorer(decoder(), codes=torch.ones(50, 2))._state
     assert unused["low"] == [0.0, 0.0] and unused["high"] == [2.0, 2.0]
 
 
@@ -110,11 +115,11 @@ def test_a_model_brings_its_latent_dim_and_stays_in_training_mode():
 )
 def test_what_the_page_cannot_run_is_left_to_the_kernel(layers, reason):
     explorer = LatentExplorer(decoder(2, *layers), 2)
-    assert reason in explorer.reason and "program" not in explorer._scene
+    assert reason in explorer.reason and "graph" not in explorer._state
     sent = []
     explorer.send = lambda *message: sent.append(message)
-    explorer._answer(explorer, {"id": 7, "z": [0, 1], "label": None}, [])
-    explorer._answer(explorer, {"id": 8, "z": [0], "label": None}, [])
+    explorer._decode_for_page(explorer, {"id": 7, "z": [0, 1], "label": None}, [])
+    explorer._decode_for_page(explorer, {"id": 8, "z": [0], "label": None}, [])
     assert sent[0] == ({"id": 7}, [explorer.picture([0, 1]).numpy().tobytes()])
     assert sent[1][0]["id"] == 8 and "error" in sent[1][0]
 
@@ -124,21 +129,29 @@ def test_a_decode_that_is_more_than_its_layers_is_left_to_the_kernel():
         def decode(self, z, label=None):
             return 1 - super().decode(z)
 
-    assert "do not give the pictures" in LatentExplorer(Inverted(nn.Identity(), decoder(), 2)).reason
+    assert "do not give the images" in LatentExplorer(Inverted(nn.Identity(), decoder(), 2)).reason
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES.values() if recipe.name != "judge"])
+def test_a_flow_is_left_to_the_kernel():
+    explorer = LatentExplorer(RECIPES["latent-flow"].build(), label_choices=range(10))
+    assert "evaluates its network many times" in explorer.reason and "graph" not in explorer._state
+
+
+WITHOUT_GRAPH = ("digit-classifier", "latent-flow")  # no decoder; a flow, which is integrated
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES.values() if recipe.name not in WITHOUT_GRAPH])
 def test_the_page_runs_the_decoder_of_every_recipe(recipe):
     model = recipe.build()
     choices = tuple(range(10)) if isinstance(model, CVAE) else ()
-    assert Scene(getattr(model, "generator", model), choices=choices).program()["ops"]
+    assert ExplorerState(getattr(model, "generator", model), choices=choices).graph()["ops"]
 
 
 def test_half_precision_only_where_it_is_enough():
-    assert LatentExplorer(decoder(), 2)._scene["program"]["dtype"] == "float16"
+    assert LatentExplorer(decoder(), 2)._state["graph"]["dtype"] == "float16"
     sharp = decoder()
     nn.init.normal_(sharp[0].weight, std=300)
-    assert LatentExplorer(sharp, 2)._scene["program"]["dtype"] == "float32"
+    assert LatentExplorer(sharp, 2)._state["graph"]["dtype"] == "float32"
 
 
 def test_readers_without_a_kernel_get_a_picture_and_a_line(explorer):
@@ -154,8 +167,8 @@ def test_the_page_is_one_file_that_fetches_nothing(tmp_path):
     page = path.read_text(encoding="utf-8")
     assert "<title>&lt;/title&gt; &amp; more</title>" in page
     assert "http" not in page.replace("http-equiv", "") and "import " not in page.split("<script")[2]
-    scene = json.loads(page.split('id="scene">')[1].split("</script>")[0])
-    assert scene["low"] == LatentExplorer(decoder(), codes=CODES)._scene["low"]
+    state = json.loads(page.split('id="state">')[1].split("</script>")[0])
+    assert state["low"] == LatentExplorer(decoder(), codes=CODES)._state["low"]
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
 
 
@@ -192,13 +205,13 @@ def train(plot, epochs=2, batches=30):
     for epoch in range(epochs):
         for batch in range(batches):
             terms = {"loss": torch.tensor(1 / (1 + epoch + batch / batches)), "kl": torch.tensor(0.5)}
-            moment = Moment(None, history, epoch, epochs, batch, batches, terms)
+            state = TrainState(None, history, epoch, epochs, batch, batches, terms)
             for hook in plot.hooks["on_batch_end"]:
-                hook(moment)
+                hook(state)
         for split in ("train", "test"):
             history.rows.append({"epoch": epoch + 1, "split": split, "loss": 0.25, "kl": 0.5})
         for hook in plot.hooks["on_epoch_end"]:
-            hook(moment)
+            hook(state)
 
 
 def test_the_live_plot_leaves_one_tidy_figure(screen):

@@ -1,1 +1,1 @@
-"""Where images come from: MNIST itself, CSV files, noise, and the batches a training loop reads."""
+"""Images: MNIST, CSV files, folders, photos, noise, and the batches that a training loop reads."""

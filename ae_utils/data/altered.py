@@ -1,4 +1,4 @@
-"""Altered MNIST: digits turned, bent, thinned, blurred, soiled or covered, with the clean digit as target.
+"""Altered MNIST: digits rotated, deformed, thinned, blurred, noisy or occluded, with the clean digit as target.
 
 Every function takes images (n, 1, 28, 28) in [0, 1] and returns altered ones, a different draw for each image, from
 torch's global generator; ``altered`` seeds it.
@@ -11,37 +11,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ae_utils.data.images import Images
+from ae_utils.data.dataset import Images
 from ae_utils.data.noise import gaussian, salt_and_pepper
 from ae_utils.errors import InvalidInput
 
 
 def rotation(x: Tensor, degrees: float = 30) -> Tensor:
-    """Turn by up to ``degrees`` either way."""
+    """Rotate by up to ``degrees`` either way."""
     angle = _uniform(x, degrees * math.pi / 180)
     return warp(x, torch.stack((angle.cos(), -angle.sin(), angle.sin(), angle.cos()), 1))
 
 
 def shift(x: Tensor, pixels: float = 4) -> Tensor:
-    """Move by up to ``pixels`` in each direction."""
+    """Translate by up to ``pixels`` in each direction."""
     move = torch.stack((_uniform(x, pixels), _uniform(x, pixels)), 1) * 2 / x.shape[-1]
     return warp(x, torch.eye(2).flatten().expand(len(x), 4), move)
 
 
 def scale(x: Tensor, factor: float = 1.35) -> Tensor:
-    """Grow or shrink by up to ``factor``."""
+    """Enlarge or shrink by up to ``factor``."""
     size = torch.exp(_uniform(x, math.log(factor)))
     return warp(x, torch.eye(2).flatten() / size[:, None])
 
 
 def shear(x: Tensor, slope: float = 0.5) -> Tensor:
-    """Slant by up to ``slope`` pixels a row."""
+    """Slant by up to ``slope`` pixels per row."""
     lean = _uniform(x, slope)
     return warp(x, torch.stack((torch.ones_like(lean), lean, torch.zeros_like(lean), torch.ones_like(lean)), 1))
 
 
 def elastic(x: Tensor, pixels: float = 1.5, smoothness: float = 4.0) -> Tensor:
-    """Bend as if on rubber: a smooth random field moves pixels by about ``pixels`` (Simard, Steinkraus, Platt 2003)."""
+    """Elastic deformation by a smooth random field of about ``pixels`` (Simard, Steinkraus, Platt 2003)."""
     field = _blurred(torch.randn(len(x), 2, *x.shape[2:]), smoothness)
     field = field / field.std((2, 3), keepdim=True) * pixels * 2 / x.shape[-1]
     identity = F.affine_grid(torch.eye(2, 3).expand(len(x), 2, 3), list(x.shape), align_corners=False)
@@ -69,8 +69,8 @@ def noise(x: Tensor) -> Tensor:
 
 
 def specks(x: Tensor) -> Tensor:
-    """Salt and pepper on 20 % of the pixels."""
-    return salt_and_pepper(x, share=0.2)
+    """Salt-and-pepper noise on 20 % of the pixels."""
+    return salt_and_pepper(x, fraction=0.2)
 
 
 def occlusion(x: Tensor, side: int = 9) -> Tensor:

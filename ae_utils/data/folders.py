@@ -14,31 +14,40 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ae_utils.data.altered import Altered, blur, warp
-from ae_utils.data.images import Images, unsigned
+from ae_utils.data.altered import ALTERATIONS, Altered, altered, blur, warp
+from ae_utils.data.dataset import Images, check_unit_range
+from ae_utils.data.mnist import mnist
 from ae_utils.errors import InvalidInput
-from ae_utils.files import refuse_unreadable, whole_file
+from ae_utils.files import atomic_write, refuse_unreadable
 
 SIDE = 28
-EXTENT = 0.35  # standard deviation of a digit's mass, in half pictures, once extents are made equal
+EXTENT = 0.35  # standard deviation of a digit's mass, in half images, once extents are made equal
 PAIRS = "pairs.csv"  # what only our own folders have: aug index, clean index, alteration
 
 
-def write_folders(clean: Images, altered: Altered, folder: str | Path, kinds: tuple[str, ...]) -> Path:
+def write_folders(clean: Images, made: Altered, folder: str | Path, kinds: tuple[str, ...]) -> Path:
     """Write both folders, and ``pairs.csv`` with the truth. Altered images are numbered in a shuffled order.
 
     Images of an earlier call that are not overwritten are removed.
     Raises ``OSError`` when nothing can be written there.
     """
     folder = Path(folder)
-    order = torch.randperm(len(altered.source), generator=torch.Generator().manual_seed(0))
-    mixed = altered.images[order]
+    order = torch.randperm(len(made.source), generator=torch.Generator().manual_seed(0))
+    mixed = made.images[order]
     _write_pngs(folder / "clean", "clean", clean.x, clean.label)
     _write_pngs(folder / "aug", "aug", mixed.x, mixed.label)
-    names = [kinds[number] for number in altered.kind[order].tolist()]
-    with whole_file(folder / PAIRS) as beside:
-        pd.DataFrame({"clean": altered.source[order].numpy(), "alteration": names}).to_csv(beside, index_label="aug")
+    names = [kinds[number] for number in made.kind[order].tolist()]
+    with atomic_write(folder / PAIRS) as beside:
+        pd.DataFrame({"clean": made.source[order].numpy(), "alteration": names}).to_csv(beside, index_label="aug")
     return folder
+
+
+def write_altered_mnist(folder: Path, *, images: int | None = None, versions: int = 3, seed: int = 0) -> str:
+    """Write ``versions`` altered copies of the first ``images`` training images of MNIST; returns a line about them."""
+    clean = mnist("train")[:images]
+    made = altered(clean, versions=versions, seed=seed)
+    write_folders(clean, made, folder, tuple(ALTERATIONS))
+    return f"{folder}: {len(clean):,} clean and {len(made.source):,} altered images"
 
 
 def read_folders(folder: str | Path) -> tuple[Images, Images]:
@@ -52,7 +61,7 @@ def read_folders(folder: str | Path) -> tuple[Images, Images]:
         label = min(lonely)
         where = "aug" if label in altered.label else "clean"
         raise InvalidInput(
-            f"{folder}: label {label} stands only in {where}; every label needs clean and altered images."
+            f"{folder}: label {label} occurs only in {where}; every label needs clean and altered images."
         )
     return clean, altered
 
@@ -60,9 +69,10 @@ def read_folders(folder: str | Path) -> tuple[Images, Images]:
 def pair(clean: Images, altered: Images) -> Tensor:
     """For each altered image the index of the most similar clean one with the same label → (n,).
 
-    Pictures are compared by cosine: as they are and by their ridges (which sees through dirt and the width of strokes),
-    with their mass centred (through shifts), with extent and slant made equal (through scale and shear). Of the
-    nearest clean images that one is taken which stands out most from the runner-up in its own comparison.
+    Images are compared by cosine similarity in five ways: as they are, by their ridges (robust to noise and stroke
+    width, at two scales), with their center of mass aligned (robust to translation), and with extent and slant made
+    equal (robust to scale and shear). Of the five nearest clean images the one with the largest margin over its
+    runner-up is taken.
     """
     ours, theirs = _profiles(clean.x), _profiles(altered.x)
     source = torch.empty(len(altered), dtype=torch.int64)
@@ -79,28 +89,28 @@ def pair(clean: Images, altered: Images) -> Tensor:
 
 
 def pairs_recovered(folder: str | Path, source: Tensor) -> dict[str, float]:
-    """The share of right pairs for each alteration and for ``all``, where ``pairs.csv`` tells; else nothing.
+    """The fraction of correct pairs for each alteration and for ``all``; empty without a ``pairs.csv``.
 
-    ``source`` (n,) is what ``pair`` found for the images of ``read_folders``; ``pairs.csv`` tells of them by the
-    numbers in their names. Raises ``InvalidInput`` when it is damaged, or about other images.
+    ``source`` (n,) is what ``pair`` found for the images of ``read_folders``; ``pairs.csv`` names them by the numbers
+    in their file names. Raises ``InvalidInput`` when it is damaged, or about other images.
     """
     path = Path(folder) / PAIRS
     if not path.is_file():
         return {}
     try:
         truth = pd.read_csv(path, dtype={"aug": "int64", "clean": "int64"}).set_index("aug", verify_integrity=True)
-        told, kinds = truth["clean"], truth["alteration"]
+        known, kinds = truth["clean"], truth["alteration"]
     except (ValueError, KeyError, OverflowError) as error:
         raise InvalidInput(f"{path} is damaged; remove it, or write the folders again.") from error
     clean, aug = ([number for number, _, _ in _files(Path(folder) / name, name)] for name in ("clean", "aug"))
-    if len(aug) != len(source) or not told.index.isin(aug).sum() == len(aug):
-        raise InvalidInput(f"{path} tells of {len(truth)} altered images, but the folder holds {len(source)} others.")
-    right = told.loc[aug] == np.array(clean)[source.numpy()]
+    if len(aug) != len(source) or not known.index.isin(aug).sum() == len(aug):
+        raise InvalidInput(f"{path} lists {len(truth)} altered images, but the folder holds {len(source)} others.")
+    right = known.loc[aug] == np.array(clean)[source.numpy()]
     return {**right.groupby(kinds.loc[aug]).mean().to_dict(), "all": float(right.mean())}
 
 
 def paired(folder: str | Path) -> tuple[Altered, dict[str, float]]:
-    """The pairs in such folders, and the share of right ones where it is known."""
+    """The pairs in such folders, and the fraction of correct ones where it is known."""
     clean, altered = read_folders(folder)
     source = pair(clean, altered)
     images = Images(altered.x, clean.x[source], altered.label)
@@ -108,17 +118,20 @@ def paired(folder: str | Path) -> tuple[Altered, dict[str, float]]:
 
 
 def _profiles(x: Tensor) -> list[Tensor]:
-    """Five views of each picture, blurred, without their mean and of length 1: (n, 784) each."""
+    """Five views of each image, blurred, without their mean and of length 1: (n, 784) each."""
     soft = blur(x, 0.8)
-    middle, spread = _moments(soft)
-    centred, stretched = warp(soft, torch.eye(2).expand_as(spread), middle), warp(soft, spread / EXTENT, middle)
-    fine, coarse = blur(x, 1.0) - blur(x, 2.0), blur(x, 2.0) - blur(x, 3.0)  # where strokes run, however wide
+    middle, root = _moments(soft)
+    centred, stretched = warp(soft, torch.eye(2).expand_as(root), middle), warp(soft, root / EXTENT, middle)
+    fine, coarse = (
+        blur(x, 1.0) - blur(x, 2.0),
+        blur(x, 2.0) - blur(x, 3.0),
+    )  # ridges: strokes, whatever their width
     views = (soft, fine, coarse, centred, stretched)
     return [F.normalize((view - view.mean((2, 3), keepdim=True)).flatten(1), dim=1) for view in views]
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each picture's mass is, (n, 2), and the triangular root of its covariance (n, 2, 2), as (right, down)."""
+    """Each image's center of mass (n, 2) and the triangular root of its covariance (n, 2, 2), as (right, down)."""
     at = (torch.arange(SIDE) + 0.5) * 2 / SIDE - 1
     mass = x.sum((1, 2, 3)).clamp(min=1e-6)
     down, right = x.sum((1, 3)) / mass[:, None], x.sum((1, 2)) / mass[:, None]  # marginals
@@ -135,9 +148,9 @@ def _write_pngs(folder: Path, name: str, x: Tensor, label: Tensor) -> None:
     form = re.compile(rf"{name}_\d+_\d\.png")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder.parent / PAIRS).unlink(missing_ok=True)  # until all is written, so that it never tells of other images
+        (folder.parent / PAIRS).unlink(missing_ok=True)  # until all is written, so that it never describes other images
         stale = {path for path in folder.iterdir() if form.fullmatch(path.name)}
-        pixels = unsigned(x).squeeze(1).mul(255).round().byte().numpy()
+        pixels = check_unit_range(x).squeeze(1).mul(255).round().byte().numpy()
         for index, (picture, digit) in enumerate(zip(pixels, label.tolist(), strict=True)):
             path = folder / f"{name}_{index}_{digit}.png"
             Image.fromarray(picture).save(path)

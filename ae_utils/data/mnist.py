@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import platformdirs
 import torch
 
-from ae_utils.data.images import Images
+from ae_utils.data.dataset import Images
 from ae_utils.errors import InvalidInput
-from ae_utils.files import whole_file
+from ae_utils.files import atomic_write
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -69,7 +69,7 @@ def unpacked(root: Path) -> Path:
         packed, plain = root / f"{name}.gz", raw / name
         if packed.exists() and not _intact(plain, packed, size):
             contents = _contents(packed, checksum)
-            with whole_file(plain) as beside:
+            with atomic_write(plain) as beside:
                 beside.write_bytes(contents)
     return home
 

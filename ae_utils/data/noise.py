@@ -9,40 +9,35 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ae_utils.arguments import WEIGHT, expects
-from ae_utils.data.images import Images
+from ae_utils.data.dataset import Images
 from ae_utils.errors import InvalidInput
 
 
-@expects(noise_std=WEIGHT)
 def gaussian(x: Tensor, *, noise_std: float = 0.5) -> Tensor:
-    """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1].
-
-    Raises ``InvalidInput`` for a negative ``noise_std``.
-    """
+    """Add normal noise of standard deviation ``noise_std`` to every pixel, then clip to [0, 1]."""
     return (x + noise_std * torch.randn_like(x)).clamp_(0, 1)
 
 
-def salt_and_pepper(x: Tensor, *, share: float = 0.2) -> Tensor:
-    """Set a ``share`` of the pixels to black or white, with even odds.
+def salt_and_pepper(x: Tensor, *, fraction: float = 0.2) -> Tensor:
+    """Set a ``fraction`` of the pixels to black or white, with equal probability.
 
-    Raises ``InvalidInput`` for a share outside [0, 1].
+    Raises ``InvalidInput`` for a fraction outside [0, 1].
     """
     u = torch.rand_like(x)
-    black, white = u < _share(share) / 2, u >= 1 - share / 2
+    black, white = u < _fraction(fraction) / 2, u >= 1 - fraction / 2
     return x.masked_fill(black, 0.0).masked_fill_(white, 1.0)
 
 
-def masking(x: Tensor, *, share: float = 0.5) -> Tensor:
-    """Set a ``share`` of the pixels to black (Vincent et al. 2008).
+def masking(x: Tensor, *, fraction: float = 0.5) -> Tensor:
+    """Set a ``fraction`` of the pixels to black (Vincent et al. 2008).
 
-    Raises ``InvalidInput`` for a share outside [0, 1].
+    Raises ``InvalidInput`` for a fraction outside [0, 1].
     """
-    return x.masked_fill(torch.rand_like(x) < _share(share), 0.0)
+    return x.masked_fill(torch.rand_like(x) < _fraction(fraction), 0.0)
 
 
 def either(x: Tensor, *, corruptions: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
-    """Corrupt every image by one of ``corruptions``, drawn with even odds.
+    """Corrupt every image by one of ``corruptions``, drawn with equal probability.
 
     Raises ``InvalidInput`` without any.
     """
@@ -60,7 +55,7 @@ def corrupted(images: Images, corrupt: Callable[[Tensor], Tensor], *, seed: int 
         return Images(corrupt(images.x), images.target, images.label)
 
 
-def _share(share: float) -> float:
-    if not 0 <= share <= 1:
-        raise InvalidInput(f"expected a share of the pixels in [0, 1], but got {share}.")
-    return share
+def _fraction(fraction: float) -> float:
+    if not 0 <= fraction <= 1:
+        raise InvalidInput(f"expected a fraction of the pixels in [0, 1], but got {fraction}.")
+    return fraction

@@ -1,1 +1,1 @@
-"""Objectives: `objective(model, batch, progress)` gives `{"loss": …}` and the terms it is made of, all scalars."""
+"""Objectives: ``objective(model, batch, progress)`` returns ``{"loss": …}`` and its terms, all scalars."""

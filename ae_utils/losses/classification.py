@@ -4,15 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ae_utils.arguments import expects
-from ae_utils.data.images import Batch
+from ae_utils.data.dataset import Batch
 
 
-@expects(shift=(0, 27))
 def cross_entropy(model: nn.Module, batch: Batch, progress: float, *, shift: int = 0) -> dict[str, Tensor]:
-    """Cross-entropy of the label in nats per image, and the share of wrong answers as ``error``.
+    """Cross-entropy of the label in nats per image, and the ``error`` rate.
 
-    Where gradients are wanted, images move by up to ``shift`` pixels, one random step for the whole batch.
+    While training, images are shifted by up to ``shift`` pixels, by the same random amount for the whole batch.
     """
     x = batch.x
     if shift and torch.is_grad_enabled():

@@ -1,1 +1,1 @@
-"""What a model is worth, in numbers: its pictures, its codes, its likelihood."""
+"""Metrics of images, latent codes, likelihoods and samples."""

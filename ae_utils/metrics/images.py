@@ -1,10 +1,10 @@
-"""What a reconstruction is worth: per-image metrics on pixels in [0, 1]; means are for the caller to take."""
+"""Metrics of reconstructions, one number for each image, on pixels in [0, 1]; the caller averages."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ae_utils.data.images import Batches, Images
+from ae_utils.data.dataset import Batches, Images
 from ae_utils.errors import InvalidInput
 from ae_utils.protocols import Reconstructs
 
@@ -34,13 +34,12 @@ def ssim(x_hat: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reconstruct(model: Reconstructs, images: Images, *, batch_size: int = 1000) -> Tensor:
-    """A model's reconstructions (n, 1, 28, 28) of ``images.x``, both in [0, 1] whatever scale the model lives in.
+    """A model's reconstructions (n, 1, 28, 28) of ``images.x``, both in [0, 1] whatever the model's pixel range.
 
-    They are what ``decode`` makes of ``encode``: a variational model is shown by its posterior mean, nothing drawn.
+    They are ``decode(encode(x))``: a variational model decodes the mean of its approximate posterior, nothing is drawn.
     """
     model.eval()
-    given = images.signed() if getattr(model, "signed", False) else images
-    batches = Batches(given, batch_size)
+    batches = Batches(images.to_range(*getattr(model, "pixel_range", (0, 1))), batch_size)
     return torch.cat([model.decode(model.encode(batch.x, batch.label), batch.label) for batch in batches])
 
 

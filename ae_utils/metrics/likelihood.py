@@ -1,4 +1,4 @@
-"""How likely a variational autoencoder finds images, in nats per image, and how much of its code it uses."""
+"""Likelihoods of variational autoencoders, in nats per image, and how many dimensions of the code they use."""
 
 import math
 
@@ -6,22 +6,21 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from ae_utils.arguments import SIZE, expects
-from ae_utils.data.images import Batch, Batches, Images, unsigned
-from ae_utils.losses.variational import Likelihood, bernoulli, kl_to_prior
+from ae_utils.data.dataset import Batch, Batches, Images, check_unit_range
+from ae_utils.losses.vae import Likelihood, bernoulli, kl_to_prior
 from ae_utils.protocols import Variational
 
-DECODED_AT_ONCE = 1000  # more no longer fit into the cache, and take half as long again
+DECODED_AT_ONCE = 1000  # more exceed the processor's cache and take half as long again
 
 
 def binary(images: Images, *, seed: int = 0) -> Images:
-    """Images with every pixel drawn black or white, its grey value being the probability; the same for the same seed.
+    """Images with every pixel drawn black or white, its grey value being the probability of white; fixed by the seed.
 
-    A likelihood of binary pixels needs binary pixels; this is one draw of the dynamically binarised set.
+    A likelihood of binary pixels needs binary pixels.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return images.map(lambda x: torch.bernoulli(unsigned(x)))
+        return images.map(lambda x: torch.bernoulli(check_unit_range(x)))
 
 
 @torch.no_grad()
@@ -30,12 +29,11 @@ def elbo(model: Variational, images: Images, *, likelihood: Likelihood = bernoul
     model.eval()
     parts = []
     for batch in Batches(images, 1000):
-        answer = model(batch.x, batch.label)
-        parts.append(-likelihood(answer.logits, batch.target) - kl_to_prior(answer.mu, answer.logvar))
+        output = model(batch.x, batch.label)
+        parts.append(-likelihood(output.logits, batch.target) - kl_to_prior(output.mu, output.logvar))
     return torch.cat(parts)
 
 
-@expects(samples=SIZE)
 @torch.no_grad()
 def log_likelihood(
     model: Variational, images: Images, *, samples: int = 500, likelihood: Likelihood = bernoulli
@@ -43,7 +41,7 @@ def log_likelihood(
     """An estimate of log p(x) of each image in nats, from ``samples`` codes drawn from q(z|x) → (n,).
 
     log of the mean of p(x|z) p(z) / q(z|x), in chunks and by log-sum-exp. In expectation a lower bound that rises with
-    ``samples``. Raises ``InvalidInput`` for ``samples`` below 1. Burda, Grosse, Salakhutdinov 2016.
+    ``samples``. Burda, Grosse, Salakhutdinov 2016.
     """
     model.eval()
     return torch.cat([_estimates(model, batch, samples, likelihood) for batch in Batches(images, 100)])
@@ -66,7 +64,7 @@ def _estimates(model: Variational, batch: Batch, samples: int, likelihood: Likel
 
 @torch.no_grad()
 def active_units(model: Variational, images: Images, *, threshold: float = 0.01) -> Tensor:
-    """Which dimensions of the code say anything about the image: those whose mu varies over images → (latent_dim,).
+    """Which dimensions of the code carry information: those whose mu varies over images → (latent_dim,).
 
     True where the variance of mu exceeds ``threshold``; a collapsed dimension has mu = 0 for every image. Burda,
     Grosse, Salakhutdinov 2016.

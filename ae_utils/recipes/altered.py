@@ -1,4 +1,4 @@
-"""Systems 14–16: residual networks that restore altered digits, and draw the embedding of all of them."""
+"""Systems 14–16: residual networks that restore altered digits; t-SNE figures of the codes of all images."""
 
 from functools import partial
 from pathlib import Path
@@ -9,43 +9,45 @@ from torch import Tensor, nn
 
 from ae_utils import plots
 from ae_utils.data.altered import ALTERATIONS, Altered, altered
+from ae_utils.data.dataset import Batches, Images
 from ae_utils.data.folders import paired
-from ae_utils.data.images import Batches, Images
 from ae_utils.data.mnist import mnist
 from ae_utils.errors import InvalidInput
-from ae_utils.losses.variational import negative_elbo
+from ae_utils.losses.vae import negative_elbo
+from ae_utils.metrics.conditional import conditional_report
 from ae_utils.metrics.images import psnr, reconstruct, ssim
-from ae_utils.metrics.obedience import obedience_report
 from ae_utils.models import CVAE, VAE, Autoencoder
-from ae_utils.networks import Conditional, residual_decoder, residual_features, residual_pictures
+from ae_utils.networks.conditional import ConcatLabel, ConditionalLinear, ConditionalSequential
+from ae_utils.networks.residual import residual_decoder, residual_features, residual_images
 from ae_utils.protocols import Reconstructs
-from ae_utils.recipes.conditional import digits_asked_for, helped_step, judges, same_code_ten_labels
-from ae_utils.recipes.recipe import Recipe
-from ae_utils.training import adamw, one_cycle
+from ae_utils.recipes.base import Recipe
+from ae_utils.recipes.conditional import auxiliary_classifier_step, classifiers, same_code_ten_labels, samples_by_label
+from ae_utils.training.schedules import one_cycle
+from ae_utils.training.step import adamw
 
-MOST_PSNR = 50.0  # dB; an occlusion beside the digit changes nothing, and infinity has no mean
+MOST_PSNR = 50.0  # dB; an occlusion beside the digit changes nothing, and the mean must stay finite
 
 
 def altered_mnist(split: str) -> Altered:
-    """The course's own set: one altered version of each ``"train"`` or ``"test"`` image."""
+    """The course's own set: one altered version of each ``"train"`` or ``"test"`` image of MNIST."""
     return altered(mnist(split), seed={"train": 1, "test": 2}[split])
 
 
 def altered_images(data: Path | None) -> tuple[Images, Images]:
-    """The course's own altered set; or folders ``clean`` and ``aug`` of yours, paired, a seventh of them the test.
+    """The course's own altered set; or the folders ``clean`` and ``aug`` in ``data``, a seventh held out for testing.
 
-    All versions of a clean image stand on the same side, so the test digits are new to the model.
+    All versions of a clean image are in the same split, so the test digits are new to the model.
     """
     if data is None:
         return altered_mnist("train").images, altered_test()
-    yours, recovered = paired(data)
-    print(f"{data}: {len(yours.source):,} altered images paired with clean ones by similarity")
+    found, recovered = paired(data)
+    print(f"{data}: {len(found.source):,} altered images paired with clean ones by similarity")
     if recovered:
-        print("  paired rightly:", ", ".join(f"{kind} {share:.1%}" for kind, share in recovered.items()))
-    held_out = yours.source % 7 == 6
+        print("  paired correctly:", ", ".join(f"{kind} {fraction:.1%}" for kind, fraction in recovered.items()))
+    held_out = found.source % 7 == 6
     if held_out.all() or not held_out.any():
         raise InvalidInput(f"{data} has too few clean images to hold a seventh of them out; at least 7 are needed.")
-    return yours.images[~held_out], yours.images[held_out]
+    return found.images[~held_out], found.images[held_out]
 
 
 def altered_test() -> Images:
@@ -54,7 +56,7 @@ def altered_test() -> Images:
 
 
 def residual_ae(latent_dim: int, width: int) -> Autoencoder:
-    """Residual blocks down to 4×4 and up again, the code between them; all blocks at 14×14 and below."""
+    """Residual blocks down to 4×4, a code, and residual blocks back; all of them at 14×14 and below."""
     encoder = nn.Sequential(*residual_features(width), nn.Linear(64 * width, latent_dim))
     return Autoencoder(encoder, residual_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
 
@@ -66,15 +68,19 @@ def residual_vae(latent_dim: int, width: int) -> VAE:
 
 
 def residual_cvae(latent_dim: int, width: int) -> CVAE:
-    """The same, where the label joins the features before the heads, and is heard by both layers after the code."""
-    body = nn.Sequential(*residual_features(width))
-    head = nn.Sequential(Conditional(64 * width, 128), nn.Linear(128 + 10, 2 * latent_dim))
-    heard = Conditional(latent_dim, 128), Conditional(128, 64 * width, pass_on=False)
-    return CVAE(body, head, nn.Sequential(*heard, *residual_pictures(width)), latent_dim)
+    """The same conditioned on the label: in the linear layers after the residual blocks and after the code."""
+    encoder = ConditionalSequential(
+        *residual_features(width),
+        ConditionalLinear(64 * width, 128),
+        ConcatLabel(),
+        nn.Linear(128 + 10, 2 * latent_dim),
+    )
+    layers = ConditionalLinear(latent_dim, 128), ConditionalLinear(128, 64 * width)
+    return CVAE(encoder, ConditionalSequential(*layers, *residual_images(width)), latent_dim)
 
 
 def restoration_quality(model: Reconstructs, test: Images) -> dict[str, float]:
-    """PSNR (dB, at most 50 an image) and SSIM of altered test images and of what the model makes of them.
+    """PSNR (dB, at most 50 per image) and SSIM of altered test images and of their reconstructions.
 
     Over ``test``, and for each alteration over the course's own altered test images.
     """
@@ -94,13 +100,13 @@ def _before_and_after(model: Reconstructs, images: Images) -> dict[str, float]:
     }
 
 
-def restoration_and_obedience(model: CVAE, test: Images) -> dict[str, float]:
-    """Both: how well it restores, and whether it draws what it is asked for."""
-    return restoration_quality(model, test) | obedience_report(model, judges(), test)
+def restoration_and_conditional_quality(model: CVAE, test: Images) -> dict[str, float]:
+    """Quality of the restorations, and ``conditional_report``."""
+    return restoration_quality(model, test) | conditional_report(model, classifiers(), test)
 
 
 def restorations(model: Reconstructs, test: Images, title: str) -> Figure:
-    """Nine altered digits, what the model makes of them, and the clean ones."""
+    """Nine altered digits, their restorations, and the clean digits."""
     shown = test[:9].to(next(model.parameters()).device)
     rows = (shown.x.cpu(), reconstruct(model, shown).cpu(), shown.target.cpu())
     return plots.image_rows(rows, ("altered", "restored", "clean"), title=title)
@@ -108,7 +114,7 @@ def restorations(model: Reconstructs, test: Images, title: str) -> Figure:
 
 @torch.no_grad()
 def code_sets(model: nn.Module, images: Images) -> dict[str, Tensor]:
-    """The codes of all images; for a model with mu and logvar those are mu, and codes drawn from the posterior too."""
+    """The codes of all images; of a variational model mu, and codes sampled from the approximate posterior too."""
     model.eval()
     outputs = [model(batch.x, batch.label) for batch in Batches(images, 1000)]
     if not hasattr(outputs[0], "mu"):
@@ -129,7 +135,7 @@ restoring = partial(
     source=altered_images,
     own_test=altered_test,
     evaluate=restoration_quality,
-    pictures=(restorations,),
+    figures=(restorations,),
     embeddings=code_sets,
 )
 
@@ -140,17 +146,19 @@ RECIPES = (
         "the same as a VAE",
         residual_vae,
         objective=negative_elbo,
+        prior=True,
         system=15,
     ),
     restoring(
         "altered-cvae",
-        "the same, told the label: draws the digit that is asked for",
+        "the same as a conditional VAE with an auxiliary classifier",
         residual_cvae,
         settings={"latent_dim": 16, "width": 16},
         objective=partial(negative_elbo, beta=2.0),
-        step=helped_step,
-        evaluate=restoration_and_obedience,
-        pictures=(restorations, digits_asked_for, same_code_ten_labels),
+        step=auxiliary_classifier_step,
+        prior=True,
+        evaluate=restoration_and_conditional_quality,
+        figures=(restorations, samples_by_label, same_code_ten_labels),
         system=16,
     ),
 )

@@ -1,6 +1,5 @@
-"""System 16 on clean digits: conditional VAEs, plain and with a helper that reads what they draw."""
+"""System 16 on clean digits: conditional VAEs, with and without an auxiliary classifier."""
 
-from collections.abc import Callable
 from functools import cache, partial
 
 import torch
@@ -8,26 +7,34 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from ae_utils import plots
-from ae_utils.data.images import Images
+from ae_utils.data.dataset import Images
 from ae_utils.data.mnist import mnist
-from ae_utils.helped import HelpedStep
-from ae_utils.losses.variational import negative_elbo
+from ae_utils.losses.vae import negative_elbo
+from ae_utils.metrics.classifier import Classify, classify_with, nearest_neighbour_classifier, pretrained_classifier
+from ae_utils.metrics.conditional import all_digits, conditional_report, decode_with_labels, draw
 from ae_utils.metrics.images import reconstruction_quality
-from ae_utils.metrics.obedience import Judge, all_digits, classifier, draw, neighbours, obedience_report, redraw
 from ae_utils.models import CVAE
-from ae_utils.networks import Conditional, strided
-from ae_utils.recipes.pictures import reconstructions
-from ae_utils.recipes.recipe import Recipe
-from ae_utils.training import adamw, one_cycle
+from ae_utils.networks.conditional import ConcatLabel, ConditionalLinear, ConditionalSequential
+from ae_utils.networks.convolutional import conv_bn_act
+from ae_utils.recipes.base import Recipe
+from ae_utils.recipes.figures import reconstructions
+from ae_utils.training.auxiliary_classifier import AuxiliaryClassifierStep
+from ae_utils.training.schedules import one_cycle
+from ae_utils.training.step import adamw
 
 
 def conditional_vae(latent_dim: int, width: int, channels: int = 32) -> CVAE:
-    """Convolutions that see the picture alone; in every linear layer the label chooses a scale and a shift."""
-    body = nn.Sequential(*strided((1, 16, 32, 64), (4, 4, 3)), nn.Flatten())
-    head = nn.Sequential(Conditional(64 * 4 * 4, width), nn.Linear(width + 10, 2 * latent_dim))
-    decoder = nn.Sequential(
-        Conditional(latent_dim, width),
-        Conditional(width, channels * 7 * 7, pass_on=False),
+    """Convolutions that see the image alone, and linear layers that are all conditioned on the label."""
+    encoder = ConditionalSequential(
+        *conv_bn_act((1, 16, 32, 64), (4, 4, 3)),
+        nn.Flatten(),
+        ConditionalLinear(64 * 4 * 4, width),
+        ConcatLabel(),
+        nn.Linear(width + 10, 2 * latent_dim),
+    )
+    decoder = ConditionalSequential(
+        ConditionalLinear(latent_dim, width),
+        ConditionalLinear(width, channels * 7 * 7),
         nn.Unflatten(1, (channels, 7, 7)),
         nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False),
         nn.PixelShuffle(2),  # channels / 2 × 14 × 14
@@ -36,43 +43,44 @@ def conditional_vae(latent_dim: int, width: int, channels: int = 32) -> CVAE:
         nn.Conv2d(channels // 2, 4, 3, padding=1),
         nn.PixelShuffle(2),  # 1 × 28 × 28
     )
-    return CVAE(body, head, decoder, latent_dim)
+    return CVAE(encoder, decoder, latent_dim)
 
 
-def helper_net() -> nn.Sequential:
+def auxiliary_classifier() -> nn.Sequential:
     """A small digit classifier: two convolutions of stride 2, then logits (batch, 10)."""
-    return nn.Sequential(*strided((1, 12, 24), (5, 3), nn.ReLU), nn.Flatten(), nn.Linear(24 * 7 * 7, 10))
+    return nn.Sequential(*conv_bn_act((1, 12, 24), (5, 3), nn.ReLU), nn.Flatten(), nn.Linear(24 * 7 * 7, 10))
 
 
-def helped_step(recipe: Recipe, model: nn.Module, *, net: Callable[[], nn.Module] = helper_net) -> HelpedStep:
-    """The recipe's own objective and optimizer, and a helper with an optimizer of the same kind."""
-    helper = net().to(next(model.parameters()).device)
-    optimizers = (recipe.optimizer(player.parameters()) for player in (model, helper))
-    return HelpedStep(model, helper, recipe.objective, *optimizers, schedule=recipe.schedule)
+def auxiliary_classifier_step(recipe: Recipe, model: nn.Module) -> AuxiliaryClassifierStep:
+    """The recipe's own objective and optimizer, and an auxiliary classifier with an optimizer of the same kind."""
+    classifier = auxiliary_classifier().to(next(model.parameters()).device)
+    optimizers = (recipe.optimizer(network.parameters()) for network in (model, classifier))
+    return AuxiliaryClassifierStep(model, classifier, recipe.objective, *optimizers, schedule=recipe.schedule)
 
 
 @cache
-def judges() -> dict[str, Judge]:
-    """The two that say which digit is drawn: the frozen convolutional judge, and nearest neighbours."""
-    from ae_utils.recipes.trained import trained  # which knows all recipes, these too
-
-    return {"judge": classifier(trained("judge")), "neighbours": neighbours(mnist("train"))}
+def classifiers() -> dict[str, Classify]:
+    """The two classifiers that read samples: the frozen convolutional one, and nearest neighbours."""
+    return {
+        "classifier": classify_with(pretrained_classifier()),
+        "nearest_neighbours": nearest_neighbour_classifier(mnist("train")),
+    }
 
 
 def conditional_quality(model: CVAE, test: Images) -> dict[str, float]:
-    """Whether 10,000 samples, and swapped labels, are read as asked for, by both judges; variety; reconstructions."""
-    return obedience_report(model, judges(), test) | reconstruction_quality(model, test)
+    """Conditional accuracies and within-class std (``conditional_report``), and quality of the reconstructions."""
+    return conditional_report(model, classifiers(), test) | reconstruction_quality(model, test)
 
 
-def digits_asked_for(model: CVAE, test: Images, title: str) -> Figure:
-    """Eight rows of samples, a column for each digit asked for."""
+def samples_by_label(model: CVAE, test: Images, title: str) -> Figure:
+    """Eight rows of samples, one column for each label."""
     return plots.image_grid(draw(model, all_digits(80)), 10, title=title)
 
 
 def same_code_ten_labels(model: CVAE, test: Images, title: str) -> Figure:
-    """The codes of eight test images, one a row, each decoded with all ten labels."""
+    """The codes of eight test images, one per row, each decoded with all ten labels."""
     shown = test[torch.arange(8).repeat_interleave(10)]
-    return plots.image_grid(redraw(model, shown, all_digits(80)), 10, title=title)
+    return plots.image_grid(decode_with_labels(model, shown, all_digits(80)), 10, title=title)
 
 
 conditional = partial(
@@ -84,20 +92,21 @@ conditional = partial(
     batch_size=128,
     epochs=6,
     system=16,
+    prior=True,
     evaluate=conditional_quality,
-    pictures=(reconstructions, digits_asked_for, same_code_ten_labels),
+    figures=(reconstructions, samples_by_label, same_code_ten_labels),
 )
 
 RECIPES = (
     conditional(
         "cvae-plain",
-        "told the label in every layer: draws the digit that is asked for",
+        "conditional VAE: every linear layer is conditioned on the label",
         objective=partial(negative_elbo, beta=4.0),
     ),
     conditional(
         "cvae",
-        "the same with a helper that reads what it draws",
+        "the same with an auxiliary classifier that reads its samples",
         objective=partial(negative_elbo, beta=2.5),
-        step=helped_step,
+        step=auxiliary_classifier_step,
     ),
 )

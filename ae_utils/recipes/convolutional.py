@@ -6,28 +6,29 @@ import torch
 from torch import nn
 
 from ae_utils.models import Autoencoder
-from ae_utils.networks import conv_decoder, conv_encoder, maxpool_encoder, normalized, strided
-from ae_utils.recipes.recipe import Recipe, csv_images
-from ae_utils.training import adam, one_cycle
+from ae_utils.networks.convolutional import conv_bn_act, conv_decoder, conv_encoder, maxpool_encoder, with_batchnorm
+from ae_utils.recipes.base import Recipe, csv_images
+from ae_utils.training.schedules import one_cycle
+from ae_utils.training.step import adam
 
 
 def conv(latent_dim: int) -> Autoencoder:
-    """Three convolutions down, three transposed ones up.
+    """Three convolutions, and three transposed convolutions back.
 
-    Published without paddings: here 1 around the 3×3 layers, and an output padding of 1, so that 28×28 comes back.
+    Published without paddings: here 1 for the 3×3 kernels, and an output padding of 1, so that 28×28 comes back.
     """
     return Autoencoder(conv_encoder(latent_dim), conv_decoder(latent_dim), latent_dim)
 
 
 def conv_batchnorm(latent_dim: int) -> Autoencoder:
-    """``conv`` with BatchNorm before every ReLU, and Tanh on the pixels, which lie in [-1, 1].
+    """``conv`` with BatchNorm before every ReLU, and tanh on the pixels, which lie in [-1, 1].
 
-    Published as Conv–BatchNorm–ReLU down, ConvTranspose–BatchNorm–ReLU up. The last layer of either half has neither:
-    a ReLU would cut off half of what code and pixels can say.
+    Published as Conv–BatchNorm–ReLU down, ConvTranspose–BatchNorm–ReLU up. The last layer of either half has neither: a
+    ReLU would make every code and pixel non-negative.
     """
-    encoder, decoder = normalized(conv_encoder(latent_dim)), normalized(conv_decoder(latent_dim))
+    encoder, decoder = with_batchnorm(conv_encoder(latent_dim)), with_batchnorm(conv_decoder(latent_dim))
     decoder[-1] = nn.Tanh()
-    return Autoencoder(encoder, decoder, latent_dim, signed=True)
+    return Autoencoder(encoder, decoder, latent_dim, pixel_range=(-1, 1))
 
 
 def conv_maxpool(latent_dim: int) -> Autoencoder:
@@ -36,15 +37,15 @@ def conv_maxpool(latent_dim: int) -> Autoencoder:
 
 
 def conv_fast(latent_dim: int, channels: int = 32) -> Autoencoder:
-    """The road of ``conv``, paved: 28×28 → 14×14 → 7×7 → code, and back, but at less cost and easier to train.
+    """Faster variant of ``conv``: BatchNorm, SiLU, a linear layer for each 7×7 kernel, a pixel shuffle at the end.
 
-    A 7×7 kernel on a 7×7 picture is a linear layer; the last transposed convolution gives way to a convolution with a
-    pixel shuffle, which writes every pixel once; BatchNorm and SiLU let the learning rate be twenty times higher.
-    Pictures lie in memory with their channels side by side, which the processor's convolutions like best.
+    BatchNorm and SiLU allow a learning rate twenty times as high; a convolution with a pixel shuffle writes every pixel
+    once, where a transposed convolution adds several contributions. Tensors are in channels-last memory format, which
+    is faster on a CPU.
     """
     half = channels // 2
     encoder = nn.Sequential(
-        *strided((1, half, channels), (3, 3)),  # channels × 7 × 7
+        *conv_bn_act((1, half, channels), (3, 3)),  # channels × 7 × 7
         nn.Flatten(),
         nn.Linear(channels * 7 * 7, latent_dim),
     )
@@ -64,14 +65,14 @@ def conv_fast(latent_dim: int, channels: int = 32) -> Autoencoder:
 
 
 RECIPES = (
-    Recipe("conv", "convolutions, 64 numbers", conv, epochs=13, settings={"latent_dim": 64}, system=5),
+    Recipe("conv", "convolutions, code size 64", conv, epochs=13, settings={"latent_dim": 64}, system=5),
     Recipe(
         "conv-batchnorm",
         "convolutions with BatchNorm, from CSV, pixels in [-1, 1]",
         conv_batchnorm,
         settings={"latent_dim": 64},
         source=csv_images,
-        signed=True,
+        pixel_range=(-1, 1),
         epochs=10,
         system=6,
     ),
@@ -85,7 +86,7 @@ RECIPES = (
     ),
     Recipe(
         "conv-fast",
-        "the road of conv, paved: BatchNorm, SiLU, pixel shuffle, one-cycle",
+        "faster variant of conv: BatchNorm, SiLU, pixel shuffle, one-cycle",
         conv_fast,
         settings={"latent_dim": 64},
         optimizer=partial(adam, lr=2e-2, betas=(0.9, 0.95)),

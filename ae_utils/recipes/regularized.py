@@ -1,4 +1,4 @@
-"""Systems 8–10: sparse, denoising and contractive autoencoders, whose code is wider than the image."""
+"""Systems 8–10: sparse, denoising and contractive autoencoders, whose codes are larger than the image."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,47 +7,49 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from ae_utils import plots
-from ae_utils.data.images import Images
+from ae_utils.data.dataset import Images
 from ae_utils.data.noise import corrupted, either, gaussian, salt_and_pepper
 from ae_utils.losses.regularized import contractive, denoising, sparse_kl, sparse_l1
-from ae_utils.metrics.codes import active_share, codes, sensitivity
 from ae_utils.metrics.images import psnr, reconstruct, reconstruction_quality, ssim
+from ae_utils.metrics.latent import active_fraction, codes, sensitivity
 from ae_utils.models import Autoencoder
-from ae_utils.networks import dense_decoder, dense_encoder, shuffle_decoder, strided
+from ae_utils.networks.convolutional import conv_bn_act, shuffle_decoder
+from ae_utils.networks.dense import dense_decoder, dense_encoder
 from ae_utils.protocols import Reconstructs
-from ae_utils.recipes.recipe import Recipe
-from ae_utils.training import adam, one_cycle
+from ae_utils.recipes.base import Recipe
+from ae_utils.training.schedules import one_cycle
+from ae_utils.training.step import adam
 
 NOISES: dict[str, Callable[[Tensor], Tensor]] = {"gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
 
 
 def wide(latent_dim: int, activation: type[nn.Module] = nn.ReLU) -> Autoencoder:
-    """784 → latent_dim → 784, an activation on the code, Sigmoid on the pixels.
+    """784 → latent_dim → 784, an activation function on the code, a sigmoid on the pixels.
 
-    Published without a width: here more numbers than the image has, so that only the penalty forbids to copy.
+    Published without a width: here an overcomplete code, so that only the penalty prevents copying.
     """
     encoder = dense_encoder((latent_dim,)).append(activation())
     return Autoencoder(encoder, dense_decoder((latent_dim,)), latent_dim)
 
 
 def denoiser(width: int) -> Autoencoder:
-    """Two convolutions to 32 × 7 × 7 numbers, twice as many as pixels; two linear layers and two convolutions back."""
+    """Two convolutions to a code of 32 × 7 × 7 numbers; two linear layers and two convolutions back."""
     latent_dim = 32 * 7 * 7
-    encoder = nn.Sequential(*strided((1, 16, 32), (4, 4)), nn.Flatten())
+    encoder = nn.Sequential(*conv_bn_act((1, 16, 32), (4, 4)), nn.Flatten())
     return Autoencoder(encoder, shuffle_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
 
 
 def code_quality(model: Reconstructs, test: Images) -> dict[str, float]:
-    """Quality of the reconstructions, share of active units (above a tenth), and sensitivity of the code."""
+    """Quality of the reconstructions, fraction of activations above 0.1, and sensitivity of the code to noise."""
     return {
         **reconstruction_quality(model, test),
-        "active_share": active_share(codes(model, test), threshold=0.1),
+        "active_fraction": active_fraction(codes(model, test), threshold=0.1),
         "sensitivity": sensitivity(model, test),
     }
 
 
 def denoising_quality(model: Reconstructs, test: Images) -> dict[str, float]:
-    """PSNR (dB) and SSIM of noisy test images and of what the model makes of them, for each of ``NOISES``."""
+    """PSNR (dB) and SSIM of noisy test images and of their reconstructions, for each of ``NOISES``."""
     report = {}
     for name, corrupt in NOISES.items():
         damaged = corrupted(test, corrupt)
@@ -70,45 +72,45 @@ penalized = partial(Recipe, settings={"latent_dim": 1024}, epochs=10, evaluate=c
 RECIPES = (
     penalized(
         "sparse-l1",
-        "1,024 numbers, most of them 0: L1 penalty on the code",
+        "sparse code of 1,024 units: L1 penalty",
         wide,
         objective=partial(sparse_l1, weight=0.02),
         system=8,
     ),
     penalized(
         "sparse-kl",
-        "1,024 numbers, each at work for a few images: KL to a target activation",
+        "sparse code of 1,024 units: KL to a target activation",
         partial(wide, activation=nn.Sigmoid),
         objective=partial(sparse_kl, weight=0.05, rho=0.05),
         system=8,
     ),
     penalized(
         "denoising",
-        "1,024 numbers, from noisy images to clean ones",
+        "denoising autoencoder with 1,024 units",
         wide,
         objective=partial(denoising, corrupt=gaussian),
         system=9,
         evaluate=denoising_quality,
-        pictures=(denoised,),
+        figures=(denoised,),
     ),
     penalized(
         "contractive",
-        "1,024 numbers that hardly move with the image: the Jacobian as penalty",
+        "contractive autoencoder with 1,024 units: penalty on the Jacobian",
         partial(wide, activation=nn.Sigmoid),
         objective=partial(contractive, weight=0.1),
         system=10,
     ),
     Recipe(
         "denoising-fast",
-        "convolutions against two kinds of noise, squared and absolute error, one-cycle",
+        "convolutional denoiser for two kinds of noise: squared and absolute error, one-cycle",
         denoiser,
         settings={"width": 512},
-        objective=partial(denoising, corrupt=partial(either, corruptions=(gaussian, salt_and_pepper)), absolute=0.2),
+        objective=partial(denoising, corrupt=partial(either, corruptions=(gaussian, salt_and_pepper)), l1_weight=0.2),
         optimizer=partial(adam, lr=5e-3),
         schedule=one_cycle,
         batch_size=128,
         epochs=2,
         evaluate=denoising_quality,
-        pictures=(denoised,),
+        figures=(denoised,),
     ),
 )

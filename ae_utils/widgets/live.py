@@ -1,4 +1,4 @@
-"""``LivePlot``: the curves of a training, redrawn in their place while it runs."""
+"""``LivePlot``: learning curves that are redrawn while a training runs."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ae_utils import plots
-from ae_utils.training import Moment
+from ae_utils.training.loop import TrainState
 from ae_utils.widgets.png import png
 
-POINTS_AN_EPOCH = 20
-MOST_OF_THE_TIME = 0.05  # that drawing may take from training
+POINTS_PER_EPOCH = 20
+DRAWING_TIME = 0.05  # the fraction of the training time that drawing may take
 
 
 class LivePlot:
@@ -37,45 +37,45 @@ class LivePlot:
         self._lines: dict[tuple[str, str], Line2D] = {}
 
     @property
-    def hooks(self) -> dict[str, tuple[Callable[[Moment], None]]]:
+    def hooks(self) -> dict[str, tuple[Callable[[TrainState], None]]]:
         """The two hooks as arguments of ``fit``."""
         return {"on_batch_end": (self.batch_end,), "on_epoch_end": (self.epoch_end,)}
 
-    def batch_end(self, moment: Moment) -> None:
+    def batch_end(self, state: TrainState) -> None:
         """After a batch: remember its terms, and redraw if it is time."""
         if self.figure is None or self._done:
-            self._begin(moment)
-        for name, term in moment.terms.items():
+            self._begin(state)
+        for name, term in state.terms.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(term)
         self._count += 1
-        if self._count >= moment.batches / POINTS_AN_EPOCH or moment.batch + 1 == moment.batches:
-            self._batches.append(moment.epoch + (moment.batch + 1) / moment.batches)
+        if self._count >= state.batches / POINTS_PER_EPOCH or state.batch + 1 == state.batches:
+            self._batches.append(state.epoch + (state.batch + 1) / state.batches)
             for name, total in self._sums.items():
                 self._terms[name].append(total / self._count)
             self._sums, self._count = {}, 0
-        share = (moment.epoch + (moment.batch + 1) / moment.batches) / moment.epochs
-        self._draw(moment, f"epoch {moment.epoch + 1} of {moment.epochs}, {share:.0%}")
+        fraction = (state.epoch + (state.batch + 1) / state.batches) / state.epochs
+        self._draw(state, f"epoch {state.epoch + 1} of {state.epochs}, {fraction:.0%}")
 
-    def epoch_end(self, moment: Moment) -> None:
+    def epoch_end(self, state: TrainState) -> None:
         """After an epoch: redraw if it is time; after the last, leave the finished figure."""
-        if moment.epoch + 1 < moment.epochs:
+        if state.epoch + 1 < state.epochs:
             return
         self._done, self._next = True, 0.0
-        title = f"{moment.epochs} epoch{'s' * (moment.epochs > 1)}"
-        newest = moment.history.frame().groupby("split", sort=False).last()
-        if "loss" in newest:  # two players have a loss each, and none together
+        title = f"{state.epochs} epoch{'s' * (state.epochs > 1)}"
+        newest = state.history.frame().groupby("split", sort=False).last()
+        if "loss" in newest:  # a GAN has two losses, and none together
             title += ": loss " + ", ".join(f"{loss:.4g} ({split})" for split, loss in newest["loss"].items())
-        self._draw(moment, title)
+        self._draw(state, title)
 
-    def _begin(self, moment: Moment) -> None:
+    def _begin(self, state: TrainState) -> None:
         """An empty figure with a panel for each term."""
-        self._batches, self._terms = [], {name: [] for name in moment.terms}
+        self._batches, self._terms = [], {name: [] for name in state.terms}
         self._sums, self._count, self._done, self._handle, self._next = {}, 0, False, None, 0.0
-        width, height = max(5.0, 4.0 * len(moment.terms)), 3.3
+        width, height = max(5.0, 4.0 * len(state.terms)), 3.3
         self.figure = figure = Figure(figsize=(width, height))
         figure.subplots_adjust(0.75 / width, 0.55 / height, 1 - 0.15 / width, 1 - 0.4 / height, wspace=0.28)
         self._lines = {}
-        for name, axis in zip(moment.terms, figure.subplots(1, len(moment.terms), squeeze=False)[0], strict=True):
+        for name, axis in zip(state.terms, figure.subplots(1, len(state.terms), squeeze=False)[0], strict=True):
             axis.set(xlabel="epoch", ylabel=plots.TERM_NAMES.get(name, name.replace("_", " ")))
             axis.grid(alpha=0.3)
             axis.xaxis.get_major_locator().set_params(integer=True)
@@ -83,12 +83,12 @@ class LivePlot:
             for split, style in (("train", "C0o-"), ("test", "C1o--")):
                 (self._lines[name, split],) = axis.plot([], [], style, markersize=4)
 
-    def _draw(self, moment: Moment, title: str) -> None:
+    def _draw(self, state: TrainState, title: str) -> None:
         """Take the newest numbers into the figure and show it, unless it was shown just now."""
         began = time.monotonic()
         if began < self._next:
             return
-        frame = moment.history.frame()
+        frame = state.history.frame()
         for (name, split), line in self._lines.items():
             if split == "batches":
                 line.set_data(self._batches, self._terms[name])
@@ -103,7 +103,7 @@ class LivePlot:
         self.figure.suptitle(title, fontsize=plots.SIZE + 1)
         self._show(self.figure)
         now = time.monotonic()
-        self._next = now + max(self.every, (now - began) / MOST_OF_THE_TIME)
+        self._next = now + max(self.every, (now - began) / DRAWING_TIME)
 
     @staticmethod
     def _fit_axis(axis: Axes) -> None:

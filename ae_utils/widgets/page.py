@@ -10,10 +10,11 @@ from string import Template
 from torch import Tensor
 
 from ae_utils.errors import InvalidInput
-from ae_utils.files import whole_file
-from ae_utils.widgets.explorer import SCRIPT, STATIC, STYLE
-from ae_utils.widgets.program import Unsupported
-from ae_utils.widgets.scene import Decoder, Scene
+from ae_utils.files import atomic_write
+from ae_utils.widgets.assets import asset
+from ae_utils.widgets.explorer import SCRIPT, STYLE
+from ae_utils.widgets.graph import Unsupported
+from ae_utils.widgets.state import Decoder, ExplorerState
 
 
 def write_page(
@@ -24,7 +25,7 @@ def write_page(
     codes: Tensor | None = None,
     labels: Tensor | None = None,
     label_choices: Iterable[int] = (),
-    spread: float = 3.0,
+    slider_range: float = 3.0,
     title: str = "Latent explorer",
 ) -> Path:
     """Write the explorer of a decoder as one html file and return its path; the arguments are ``LatentExplorer``'s.
@@ -33,19 +34,19 @@ def write_page(
     for arguments that do not fit together and for a decoder that the page cannot run (with the reason), ``OSError``
     for a place that cannot be written.
     """
-    scene = Scene(decoder, latent_dim, codes, labels, tuple(label_choices or ()), spread)
+    state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range)
     try:
-        drawn = {**scene.drawn(), "program": scene.program()}
+        content = {**state.for_page(), "graph": state.graph()}
     except Unsupported as reason:
         raise InvalidInput(f"This decoder cannot run in a page: {reason}.") from None
-    page = Template((STATIC / "page.html").read_text(encoding="utf-8")).substitute(
+    page = Template(asset("page.html")).substitute(
         title=html.escape(title),
         style=STYLE,
         script=SCRIPT,
         # "<" is written as an escape, because "</script>" would end the element that holds the data
-        scene=json.dumps(drawn, default=_text).replace("<", "\\u003c"),
+        state=json.dumps(content, default=_text).replace("<", "\\u003c"),
     )
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(page, encoding="utf-8")
     return Path(path)
 

@@ -17,10 +17,10 @@ import torch
 from loop import loader
 from torch.nn import functional as F
 
-from ae_utils.data.images import Batches
+from ae_utils.data.dataset import Batches
 from ae_utils.data.mnist import mnist
 from ae_utils.metrics.images import mse, reconstruct
-from ae_utils.recipes.catalogue import RECIPES
+from ae_utils.recipes.registry import RECIPES
 
 TARGETS = {"conv": 6, "published": 8}  # conv-fast is to need a sixth of conv's time, an eighth of the published loop's
 

@@ -24,11 +24,11 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from ae_utils.data.images import Batch, Batches
+from ae_utils.data.dataset import Batch, Batches
 from ae_utils.data.mnist import data_folder, mnist, unpacked
 from ae_utils.models import Generator
-from ae_utils.recipes.catalogue import find
-from ae_utils.training import fit
+from ae_utils.recipes.registry import get
+from ae_utils.training.loop import fit
 
 RESULTS = Path(__file__).parents[2] / "results"
 FAMILIES = (
@@ -38,25 +38,25 @@ FAMILIES = (
 IMAGES, ALL = 6400, 60_000
 
 
-def loader(count: int = ALL, batch_size: int = 64, *, signed: bool = False) -> DataLoader:
+def loader(count: int = ALL, batch_size: int = 64, *, pixel_range: tuple[float, float] = (0, 1)) -> DataLoader:
     """The first ``count`` digits, each turned into a tensor when it comes up."""
-    transform = Compose([ToTensor(), Normalize(0.5, 0.5)]) if signed else ToTensor()
+    transform = ToTensor() if pixel_range == (0, 1) else Compose([ToTensor(), Normalize(0.5, 0.5)])
     digits = MNIST(str(unpacked(data_folder())), train=True, transform=transform)
     return DataLoader(Subset(digits, range(count)), batch_size=batch_size, shuffle=True)
 
 
 def published_epoch(name: str, count: int = IMAGES, batch_size: int | None = None, **settings) -> float:
     """CPU-seconds of one epoch of ``count`` images through the loop of most tutorials."""
-    recipe = find(name)
+    recipe = get(name)
     model = recipe.build(**settings)
-    game = recipe.step(recipe, model) if isinstance(model, Generator) else None
+    adversarial = recipe.step(recipe, model) if isinstance(model, Generator) else None
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
-    batches = loader(count, batch_size or recipe.batch_size, signed=recipe.signed)
+    batches = loader(count, batch_size or recipe.batch_size, pixel_range=recipe.pixel_range)
     began = time.process_time()
     for x, label in batches:
         batch = Batch(x, x, label)
-        if game:
-            game.train(batch, 0.0)
+        if adversarial:
+            adversarial.train(batch, 0.0)
             continue
         loss = recipe.objective(model, batch, 0.0)["loss"]
         optimizer.zero_grad()
@@ -67,9 +67,9 @@ def published_epoch(name: str, count: int = IMAGES, batch_size: int | None = Non
 
 def our_epoch(name: str, count: int = IMAGES, batch_size: int | None = None, **settings) -> float:
     """The same through ``fit``."""
-    recipe = find(name)
+    recipe = get(name)
     train = mnist("train")[:count]
-    batches = Batches(train.signed() if recipe.signed else train, batch_size or recipe.batch_size, shuffle=True)
+    batches = Batches(train.to_range(*recipe.pixel_range), batch_size or recipe.batch_size, shuffle=True)
     step = recipe.step(recipe, recipe.build(**settings))
     began = time.process_time()
     fit(step, batches, epochs=1, seed=0)

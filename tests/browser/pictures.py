@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ae_utils.models import Autoencoder
-from ae_utils.networks import residual_decoder
+from ae_utils.networks.residual import residual_decoder
 
 PIXELS = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)
     .filter((_, i) => i % 4 === 0)"""
@@ -61,7 +61,8 @@ def lively(module):
 
 def model_of(kind, latent_dim=3):
     """A model of the course around a decoder; the tanh one lives in [-1, 1] and ends in an ``Affine``."""
-    return Autoencoder(nn.Identity(), lively(DECODERS[kind](latent_dim)), latent_dim, signed=kind == "tanh").eval()
+    pixel_range = (-1, 1) if kind == "tanh" else (0, 1)
+    return Autoencoder(nn.Identity(), lively(DECODERS[kind](latent_dim)), latent_dim, pixel_range=pixel_range).eval()
 
 
 def assert_same(shown, expected):

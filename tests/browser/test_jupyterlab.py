@@ -119,15 +119,15 @@ class Explorer:
                 if time.monotonic() > end:
                     raise
 
-    def drag(self, name, share):
-        """Drag a slider's handle by a share of its width."""
+    def drag(self, name, fraction):
+        """Drag a slider's handle by a fraction of its width."""
         mouse, slider = self.notebook.tab.mouse, self.slider(name)
         box, place = slider.bounding_box(), slider.evaluate("s => (s.value - s.min) / (s.max - s.min)")
         handle = 16  # pixels
         x, y = box["x"] + handle / 2 + place * (box["width"] - handle), box["y"] + box["height"] / 2
         mouse.move(x, y)
         mouse.down()
-        mouse.move(x + share * box["width"], y, steps=10)
+        mouse.move(x + fraction * box["width"], y, steps=10)
         mouse.up()
 
 

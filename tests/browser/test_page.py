@@ -8,7 +8,7 @@ import torch
 from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of, quiet_tab
 from stress.share import WHOLE, share
 
-from ae_utils.networks import Conditional
+from ae_utils.networks.conditional import LABELS, ConcatLabel, ConditionalLinear, ConditionalSequential
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.page import write_page
 
@@ -107,11 +107,13 @@ def test_the_pad_moves_two_numbers(tab, tmp_path):
 
 def conditional():
     torch.manual_seed(0)
-    layers = Conditional(4, 64), Conditional(64, 784, pass_on=False)
+    layers = ConditionalLinear(4, 64), ConditionalLinear(64 + LABELS, 784)
     for layer in layers:
-        torch.nn.init.normal_(layer.scale)
-        torch.nn.init.normal_(layer.shift)
-    return torch.nn.Sequential(*layers, torch.nn.Unflatten(1, (1, 28, 28)), torch.nn.Sigmoid()).eval()
+        torch.nn.init.normal_(layer.scale.weight)
+        torch.nn.init.normal_(layer.shift.weight)
+    first, last = layers
+    image = torch.nn.Unflatten(1, (1, 28, 28)), torch.nn.Sigmoid()
+    return ConditionalSequential(first, ConcatLabel(), last, *image).eval()
 
 
 def options():

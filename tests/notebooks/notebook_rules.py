@@ -2,8 +2,9 @@
 
 Cells are marked by tags: ``settings`` (one cell, simple assignments, seed and epochs among them), ``defines`` (what the
 package holds under the same name), ``mirrors`` (does by hand what the package does, and asserts the same numbers),
-``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only),
-``picture`` (written as a PNG beside the notebooks, for the README).
+``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only), ``your-turn`` (a stub
+that the learner fills; its check and a folded answer follow),
+``picture`` (written as a PNG beside the notebooks, for the README), ``your-turn`` (a stub that the learner fills).
 """
 
 import ast
@@ -22,7 +23,7 @@ from claim_values import instrumented
 from execute_notebooks import METADATA, ROOT, execute
 
 MAX_LINES, MAX_MEDIAN, MAX_PICTURE = 25, 8, 200_000
-TAGS = {"settings", "defines", "mirrors", "claims", "quality", "picture"}
+TAGS = {"settings", "defines", "mirrors", "claims", "quality", "picture", "your-turn"}
 SHOWN = {"text/plain", "text/html", "image/png"}
 READABLE = re.compile(r"(?![0-9a-f]{8}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PLACES = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|private|var|opt|mnt)/|\b[A-Z]:\\")
@@ -163,7 +164,7 @@ def _output(output) -> list[str]:
 def wrong_definitions(notebook, package: Path = ROOT / "ae_utils") -> list[str]:
     """Functions and classes in ``defines`` cells that are not, statement for statement, the package's of that name.
 
-    Docstrings, annotations and decorators are ignored.
+    Docstrings and annotations are ignored, nothing else: a decorator is compared too.
     """
     complaints = []
     for cell in code_cells(notebook, "defines"):
@@ -185,12 +186,59 @@ def wrong_mirrors(notebook) -> list[str]:
     return [f"cell {name} is tagged `mirrors` but asserts nothing" for name in mute]
 
 
+FOLDED = re.compile(r"<details>\s*<summary>One way to write it</summary>\s*```python\n(.*?)```\s*</details>", re.DOTALL)
+
+
+def wrong_answers(notebook, package: Path = ROOT / "ae_utils") -> list[str]:
+    """``your-turn`` stubs without a check or a folded answer after them, and folded answers unlike the package's own.
+
+    The package's own version of ``f`` is a function or class ``f`` or ``own_f``; only docstrings and annotations may
+    differ.
+    """
+    complaints, cells = [], notebook.cells
+    for number, cell in enumerate(cells):
+        if "your-turn" not in cell.metadata.get("tags", []):
+            continue
+        after = cells[number + 1 : number + 5]
+        answers = [found[1] for one in after if one.cell_type == "markdown" and (found := FOLDED.search(one.source))]
+        stubs = set(_definitions(cell.source))
+        if "..." not in cell.source or not stubs:
+            complaints.append(f"cell {cell.id} is tagged `your-turn` but is no stub of a function or class")
+        checked = {
+            name
+            for name in stubs
+            if any(re.search(rf"^{name} = \w+\.\w+\({name}\)", one.source, re.M) for one in after)
+        }
+        complaints += [f"cell {cell.id}: no check `{name} = …({name})` follows" for name in sorted(stubs - checked)]
+        given = {name: code for answer in answers[:1] for name, code in _definitions(answer).items()}
+        complaints += [f"cell {cell.id}: no folded answer for {name} follows" for name in sorted(stubs - set(given))]
+        complaints += [
+            f"cell {cell.id}: the folded answer {name} is not the package's own"
+            for name, code in given.items()
+            if code not in _in_package(package, name) and code not in _own_in_package(package, name)
+        ]
+    return complaints
+
+
+def _own_in_package(package: Path, name: str) -> list[str]:
+    return [code.replace(f"name='own_{name}'", f"name='{name}'") for code in _in_package(package, f"own_{name}")]
+
+
+def filled(notebook):
+    """A copy in which every ``your-turn`` stub is replaced by the folded answer that follows it."""
+    changed = copy.deepcopy(notebook)
+    for number, cell in enumerate(changed.cells):
+        if "your-turn" in cell.metadata.get("tags", []):
+            answers = (FOLDED.search(one.source) for one in changed.cells[number + 1 : number + 5])
+            cell.source = next(found[1].rstrip() for found in answers if found)
+    return changed
+
+
 class _Bare(ast.NodeTransformer):
-    """Takes docstrings, annotations and decorators away."""
+    """Takes docstrings and annotations away."""
 
     def _definition(self, node):
         self.generic_visit(node)
-        node.decorator_list = []
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         return node

@@ -101,6 +101,34 @@ def test_a_changed_definition_turns_red(lesson):
     assert any("differs from the package's" in complaint for complaint in wrong_definitions(lesson))
 
 
+@pytest.fixture
+def package(tmp_path):
+    """A package whose only function has a decorator, a docstring and annotations."""
+    source = '@torch.no_grad()\ndef mean(x: Tensor) -> Tensor:\n    """The mean."""\n    return x.mean()\n'
+    (tmp_path / "functions.py").write_text(source)
+    return tmp_path
+
+
+def defining(source):
+    """A notebook with one cell, which defines something of the package."""
+    cell = nbformat.v4.new_code_cell(source, id="mean", metadata={"tags": ["defines"]})
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def test_a_decorator_that_only_the_package_has_turns_red(package):
+    assert wrong_definitions(defining("@torch.no_grad()\ndef mean(x):\n    return x.mean()"), package) == []
+    for decorator in ("", "@torch.inference_mode()\n", "@torch.no_grad()\n@cache\n"):
+        notebook = defining(f"{decorator}def mean(x):\n    return x.mean()")
+        assert wrong_definitions(notebook, package) == ["cell mean: mean differs from the package's"]
+
+
+def test_a_decorator_of_a_method_is_compared_too(package):
+    source = "class Norm:\n    @staticmethod\n    def of(x):\n        return x.norm()"
+    (package / "functions.py").write_text(source)
+    assert wrong_definitions(defining(source), package) == []
+    assert len(wrong_definitions(defining(source.replace("    @staticmethod\n", "")), package)) == 1
+
+
 def test_a_definition_the_package_lacks_turns_red(lesson):
     code_cells(lesson, "defines")[0].source += "\n\ndef nowhere_in_the_package():\n    return 1"
     assert any("is not in the package" in complaint for complaint in wrong_definitions(lesson))

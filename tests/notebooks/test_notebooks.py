@@ -2,12 +2,15 @@
 
 import nbformat
 import pytest
-from execute_notebooks import ROOT, notebooks
+from execute_notebooks import ROOT, execute, notebooks
 from notebook_rules import (
+    code_cells,
+    filled,
     hygiene,
     read,
     unclaimed_numbers,
     untrained_claims,
+    wrong_answers,
     wrong_definitions,
     wrong_mirrors,
 )
@@ -30,6 +33,26 @@ def test_what_it_defines_is_what_the_package_runs(path):
 @every_notebook
 def test_what_it_mirrors_is_compared(path):
     assert wrong_mirrors(read(path)) == []
+
+
+@every_notebook
+def test_every_your_turn_has_a_check_and_the_package_s_own_answer(path):
+    assert wrong_answers(read(path)) == []
+
+
+@pytest.mark.skipif(not WHOLE, reason="runs lessons in full: `make stress`")
+@pytest.mark.parametrize(
+    "path", [path for path in LESSONS if code_cells(read(path), "your-turn")], ids=lambda path: path.name
+)
+def test_right_answers_to_every_your_turn_give_the_same_outputs(path):
+    """Only the line that says how the answer stands may differ."""
+    expected, found = read(path), execute(filled(read(path)), path.parent)
+    for before, after in zip(code_cells(expected), code_cells(found), strict=True):
+        texts = [[output.get("text", "") for output in cell.outputs] for cell in (before, after)]
+        if "not written yet" not in str(texts[0]):
+            assert texts[0] == texts[1], before.id
+        else:
+            assert "right" in str(texts[1]), before.id
 
 
 @every_notebook

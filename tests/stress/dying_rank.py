@@ -5,7 +5,7 @@ import signal
 import sys
 
 from ae_utils.__main__ import main
-from ae_utils.training import GradientStep
+from ae_utils.training.step import GradientStep
 
 train, steps = GradientStep.train, []
 

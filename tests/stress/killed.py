@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from ae_utils import checkpoint
 from ae_utils.data.altered import altered
 from ae_utils.data.mnist import mnist
-from ae_utils.recipes.catalogue import find
-from ae_utils.recipes.run import Run
+from ae_utils.recipes.registry import get
+from ae_utils.runs import checkpoint
+from ae_utils.runs.run import Run
 
 torch.set_num_threads(1)
 NOBODY = 65534
@@ -25,8 +25,8 @@ def small(name: str, images: int):
     """A recipe on few images, without what comes after the training."""
     clean = mnist("test")[:images]  # the smaller file
     given = altered(clean, seed=1).images if name.startswith("altered") else clean
-    nothing = {"pictures": (), "embeddings": None, "evaluate": lambda model, test: {}}
-    return dataclasses.replace(find(name), source=lambda data: (given, given[:50]), **nothing)
+    nothing = {"figures": (), "embeddings": None, "evaluate": lambda model, test: {}}
+    return dataclasses.replace(get(name), source=lambda data: (given, given[:50]), **nothing)
 
 
 def train(name: str, folder: str, images: int, resume: bool = False, moment: dict | None = None) -> None:
@@ -75,11 +75,11 @@ def _nth(function, number: int, instead):
 SAVE = torch.save
 
 
-def _half(content: dict, path: Path, share: float) -> None:
+def _half(content: dict, path: Path, fraction: float) -> None:
     whole = io.BytesIO()
     SAVE(content, whole)
     with open(path, "wb") as file:
-        file.write(whole.getvalue()[: int(share * whole.tell())])
+        file.write(whole.getvalue()[: int(fraction * whole.tell())])
     die()
 
 
@@ -103,7 +103,7 @@ def train_where_writing_ends(name: str, folder: str, images: int, say) -> None:
         say.send(NOBODY_ELSE)
         return
 
-    def close(moment) -> None:
+    def close(state) -> None:
         os.chmod(folder, stat.S_IRUSR | stat.S_IXUSR)
 
     try:

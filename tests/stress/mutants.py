@@ -28,20 +28,24 @@ ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")  # what changes nothing that is promised, and why
 TIMEOUT = 300  # seconds; a mutant that runs longer is noticed, too
 TESTS = {  # the tests of a room, the quick ones first
-    "losses/adversarial.py": "test_arguments test_oracles test_adversarial",
-    "losses/classification.py": "test_arguments test_oracles test_variational test_metrics_distance",
-    "losses/reconstruction.py": "test_arguments test_training",
-    "losses/regularized.py": "test_oracles test_regularized test_arguments",
-    "losses/variational.py": "test_oracles test_arguments test_variational test_metrics_likelihood",
-    "metrics/codes.py": "test_arguments test_metrics_codes test_oracles test_regularized",
-    "metrics/distance.py": "test_arguments test_metrics_distance test_oracles test_adversarial",
-    "metrics/generation.py": "test_arguments test_metrics_distance test_oracles test_adversarial",
-    "metrics/images.py": "test_arguments test_metrics_images test_oracles test_pictures",
-    "metrics/likelihood.py": "test_arguments test_oracles test_metrics_likelihood test_variational",
-    "metrics/obedience.py": "test_arguments test_obedience test_oracles test_conditional",
-    "training.py": "test_arguments test_training test_oracles test_devices test_parallel",
-    "adversarial.py": "test_oracles test_adversarial",
-    "helped.py": "test_oracles test_conditional",
+    "losses/autoencoder.py": "test_oracles test_training test_properties",
+    "losses/classification.py": "test_oracles test_vae test_metrics_samples test_properties",
+    "losses/flow.py": "test_flow",
+    "losses/gan.py": "test_oracles test_gan test_properties",
+    "losses/regularized.py": "test_oracles test_regularized test_properties",
+    "losses/vae.py": "test_oracles test_vae test_metrics_likelihood test_properties",
+    "metrics/classifier.py": "test_oracles test_metrics_samples test_metrics_conditional test_gan test_properties",
+    "metrics/conditional.py": "test_oracles test_metrics_conditional test_conditional test_properties",
+    "metrics/images.py": "test_oracles test_metrics_images test_photo test_properties",
+    "metrics/latent.py": "test_oracles test_metrics_latent test_regularized test_properties",
+    "metrics/likelihood.py": "test_oracles test_metrics_likelihood test_vae test_properties",
+    "metrics/samples.py": "test_oracles test_metrics_samples test_flow test_gan test_properties",
+    "training/auxiliary_classifier.py": "test_oracles test_conditional",
+    "training/averaged.py": "test_flow",
+    "training/gan.py": "test_oracles test_gan",
+    "training/loop.py": "test_oracles test_training test_devices test_properties test_parallel",
+    "training/schedules.py": "test_oracles test_training test_flow test_properties",
+    "training/step.py": "test_oracles test_training test_devices test_errors test_properties test_parallel",
 }
 SWAPS = {"sum": "mean", "mean": "sum", "max": "min", "min": "max", "train": "eval", "eval": "train"}
 
@@ -123,16 +127,7 @@ def _offset(source: str, line: int, column: int) -> int:
 def _without_annotations(source: str) -> str:
     from notebook_rules import _Bare
 
-    class Bare(_Bare):
-        def _definition(self, node):
-            decorators = node.decorator_list
-            node = super()._definition(node)
-            node.decorator_list = decorators  # a decorator is more than an annotation
-            return node
-
-        visit_ClassDef = _definition
-
-    return ast.dump(Bare().visit(ast.parse(source)))
+    return ast.dump(_Bare().visit(ast.parse(source)))
 
 
 def _described(file: str, change: str, source: str, mutated: str) -> Mutant:
@@ -149,6 +144,7 @@ def _described(file: str, change: str, source: str, mutated: str) -> Mutant:
 def preload() -> None:
     """Import what every test needs, once, before processes fork: nothing of ours."""
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    import hypothesis  # noqa: F401
     import IPython.display  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
     import pandas  # noqa: F401

@@ -16,16 +16,17 @@ import torch
 from PIL import Image
 from share import WHOLE, share
 
-from ae_utils import checkpoint
 from ae_utils.__main__ import main
 from ae_utils.data.altered import ALTERATIONS, altered
+from ae_utils.data.csv import from_csv, to_csv
 from ae_utils.data.folders import paired, read_folders, write_folders
 from ae_utils.data.mnist import FILES, data_folder, mnist, unpacked
-from ae_utils.data.table import from_csv, to_csv
+from ae_utils.data.weights import CHECKSUM, manifest_checksum, metadata
 from ae_utils.errors import InvalidInput
-from ae_utils.recipes.catalogue import RECIPES
-from ae_utils.recipes.run import load_model
-from ae_utils.recipes.trained import about, trained
+from ae_utils.recipes.registry import RECIPES
+from ae_utils.runs import checkpoint
+from ae_utils.runs.pretrained import pretrained
+from ae_utils.runs.run import load_model
 
 SEEDS = share(20, 2)
 PATIENCE = 60  # seconds that a case may take before it counts as hanging
@@ -80,7 +81,7 @@ def other(data, dice):
         b"\x89PNG\r\n\x1a\n" + data[:500],
         b"PK\x03\x04" + data[:500],
         b"\x1f\x8b" + data[:300],
-        pickle.dumps({"format": 1}),
+        pickle.dumps({"format": 2}),
         b"label" + b",pixel0" * 784 + b"\n1,2\n",
     )
     return dice.choice(kinds)
@@ -211,11 +212,11 @@ def test_checkpoint_of_another_recipe(name, run, capsys):
     assert f"{path} holds {name}, not linear-3d" in said(capsys, *resumed(folder))
 
 
-@pytest.mark.parametrize("version", [2, 3, 10, 99, 10**6])
+@pytest.mark.parametrize("version", [3, 4, 10, 99, 10**6])
 def test_checkpoint_of_a_future_version(version, run, capsys):
     folder, path = run
     checkpoint.save(path, {"format": version, "everything": "is different"})
-    assert f"{path} has format {version}, but this version reads format 1; update" in said(capsys, *resumed(folder))
+    assert f"{path} has format {version}, but format 2 is needed; update" in said(capsys, *resumed(folder))
     assert "update ae_utils" in said(capsys, "explore", folder)
 
 
@@ -282,7 +283,7 @@ def test_a_checkpoint_with_code_would_run_without_care(run):
     assert marks
 
 
-# --- tables, pictures, MNIST itself, trained weights ----------------------------------------------------------------
+# --- tables, images, MNIST itself, pretrained weights ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -350,7 +351,7 @@ def test_png_folder_with_a_stranger(seed, folders):
 
 @broken
 def test_pairs(break_, seed, folders):
-    """``pairs.csv`` is text too; what it tells is a share of right pairs, so a flipped digit may cost one pair."""
+    """``pairs.csv`` is text too; what it tells is a fraction of right pairs, so a flipped digit may cost one pair."""
     path, truth = folders / "pairs.csv", paired(folders)[1]
     spoil(path, break_, seed)
     if not refused(lambda: paired(folders), path):
@@ -399,37 +400,35 @@ def weights(tmp_path, monkeypatch):
 
 
 @broken
-def test_trained_weights(break_, seed, weights):
-    path = weights / "judge.safetensors"
+def test_pretrained_weights(break_, seed, weights):
+    path = weights / "digit-classifier.safetensors"
     assert spoil(path, break_, seed)
-    assert refused(lambda: trained("judge"), path)
+    assert refused(lambda: pretrained("digit-classifier"), path)
 
 
 @broken
 def test_manifest(break_, seed, weights):
-    path, known = weights / "manifest.json", about("judge")
+    path, known = weights / "manifest.json", metadata("digit-classifier")
     spoil(path, break_, seed)
-    if not refused(lambda: trained("judge"), path):
-        assert about("judge") == known
+    if not refused(lambda: pretrained("digit-classifier"), path):
+        assert metadata("digit-classifier") == known
 
 
 @pytest.mark.parametrize("seed", share(20, 2))
 def test_weights_that_do_not_fit_the_manifest(seed, weights):
-    from ae_utils.recipes.trained import CHECKSUM, _checksum
-
     dice, path = random.Random(seed), weights / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest[CHECKSUM]
-    entry = manifest["judge"]
+    entry = manifest["digit-classifier"]
     change = dice.choice(("recipe", "settings", "sha256", "file"))
     if change == "file":
-        (weights / "judge.safetensors").unlink()
+        (weights / "digit-classifier.safetensors").unlink()
     else:
         entry[change] = {"recipe": "vae", "settings": {"feature_dim": dice.randrange(65, 99)}, "sha256": "0" * 64}[
             change
         ]
-    path.write_text(json.dumps(manifest | {CHECKSUM: _checksum(manifest)}))
-    assert refused(lambda: trained("judge"), weights / "judge.safetensors")
+    path.write_text(json.dumps(manifest | {CHECKSUM: manifest_checksum(manifest)}))
+    assert refused(lambda: pretrained("digit-classifier"), weights / "digit-classifier.safetensors")
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "csv", "png", "gz"] if WHOLE else ["checkpoint"])

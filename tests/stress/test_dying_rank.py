@@ -9,7 +9,7 @@ import pytest
 from processes import TORCHRUN
 from share import share
 
-from ae_utils import checkpoint
+from ae_utils.runs import checkpoint
 
 COMMAND = ("train", "linear-5d", "--images", "600", "--epochs", "4", "--device", "cpu", "--quiet")
 BATCHES = 10  # in an epoch

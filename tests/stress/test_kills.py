@@ -14,7 +14,7 @@ import killed
 import pytest
 from share import WHOLE
 
-from ae_utils import checkpoint
+from ae_utils.runs import checkpoint
 
 KINDS = {
     "autoencoder": ("linear-5d", 600),

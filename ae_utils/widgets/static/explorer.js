@@ -1,14 +1,14 @@
-// The explorer: sliders, a pad, class buttons, and the picture of the code they make. This file stands behind
-// decoder.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
+// The explorer: sliders, a pad, class buttons, and the decoded image. This file stands behind widget.js,
+// network.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
 
 function render({ model, el }) {
-  const scene = model.get("_scene");
+  const state = model.get("_state");
   // Two explorers on a page need different ids, and know nothing of each other: each is a module of its own.
   const id = `latent-explorer-${Math.random().toString(36).slice(2)}`;
   const code = { z: [...model.get("z")], label: model.get("label") };
-  const picture = createPicture(scene.size);
+  const picture = createPicture(state.size);
   const note = create("p", { className: "note", role: "status" });
-  const ask = scene.program ? answerHere(scene, picture) : answerInKernel(model, picture, note);
+  const decode = state.graph ? decodeInPage(state, picture) : decodeInKernel(model, picture, note);
 
   // However many events arrive, a frame of the screen draws one picture, and tells the kernel once.
   let frame = 0, touched = false;
@@ -18,59 +18,49 @@ function render({ model, el }) {
     touched = true;
     schedule();
   };
-  const sliders = createSliders(scene, code, change, id);
-  const pad = scene.low.length > 1 ? createPad(scene, code, change) : null;
-  const choices = scene.choices.length ? createChoices(scene, code, change, id) : null;
+  const sliders = createSliders(state, code, change, id);
+  const pad = state.low.length > 1 ? createPad(state, code, change) : null;
+  const choices = state.choices.length ? createChoices(state, code, change, id) : null;
   const parts = [sliders, pad, choices].filter(Boolean);
   function draw() {
     frame = 0;
     for (const part of parts) part.show();
-    ask(code);
-    if (touched) tell(model, code);
+    decode(code);
+    if (touched) setTraits(model, { z: [...code.z], ...(code.label === null ? {} : { label: code.label }) });
     touched = false;
   }
 
   const seen = create("div", {}, picture.element, choices?.element ?? "");
-  const root = create("div", { className: "latent-explorer" }, seen, pad?.element ?? "", sliders.element, note);
-  // Jupyter's own shortcuts (arrow keys choose cells) must leave the keys to whichever control has the focus.
-  for (const control of root.querySelectorAll("input, select, button, .pad")) control.dataset.lmSuppressShortcuts = "true";
+  const root = create("div", { className: "ae-widget latent-explorer" }, seen, pad?.element ?? "", sliders.element, note);
+  keepKeys(...root.querySelectorAll("input, select, button, .pad"));
   el.append(root);
   schedule();
-  const leave = follow(model, code, schedule);
+  const leave = followCode(model, code, schedule);
   return () => {
     cancelAnimationFrame(frame);
     leave();
-    ask.stop?.();
+    decode.stop?.();
   };
 }
 
 /** Go along when the kernel, or another view of this explorer, moves the code. */
-function follow(model, code, schedule) {
-  const moved = () => {
+function followCode(model, code, schedule) {
+  return follow(model, ["z", "label"], () => {
     const z = model.get("z"), label = model.get("label");
     if (label === code.label && z.every((number, i) => number === code.z[i])) return;
     Object.assign(code, { z: [...z], label });
     schedule();
-  };
-  const events = ["change:z", "change:label"];
-  for (const event of events) model.on(event, moved);
-  return () => { for (const event of events) model.off(event, moved); };
+  });
 }
 
-/** The page's own pictures. */
-function answerHere(scene, picture) {
-  const decode = createDecoder(scene.program);
-  const input = new Float32Array(scene.low.length + scene.classes);
-  return ({ z, label }) => {
-    input.fill(0);
-    input.set(z);
-    if (scene.classes) input[z.length + label] = 1;
-    picture.show(decode(input), 255);
-  };
+/** Images decoded by the page itself. */
+function decodeInPage(state, picture) {
+  const decode = createDecoder(state.graph);
+  return ({ z, label }) => picture.show(decode(Float32Array.from(z), label), 255);
 }
 
-/** The kernel's pictures: at most two questions are on their way; of those that wait, only the newest is asked. */
-function answerInKernel(model, picture, note) {
+/** Images decoded by the kernel: at most two requests are under way; of those that wait only the newest is sent. */
+function decodeInKernel(model, picture, note) {
   let waiting = null, underWay = 0, asked = 0, shown = 0;
   function ask(code) {
     waiting = { z: [...code.z], label: code.label };
@@ -99,17 +89,6 @@ function answerInKernel(model, picture, note) {
 
 const viewOf = (buffer) => (ArrayBuffer.isView(buffer) ? buffer : new DataView(buffer));
 
-/** Tell the kernel, if there still is one, where the code is. */
-function tell(model, { z, label }) {
-  try {
-    model.set("z", [...z]);
-    if (label !== null) model.set("label", label);
-    model.save_changes();
-  } catch {
-    // what is shown does not depend on it
-  }
-}
-
 function createPicture([height, width]) {
   const element = create("canvas", { className: "picture", width, height, role: "img", ariaLabel: "decoded image" });
   const context = element.getContext("2d"), image = context.createImageData(width, height);
@@ -124,17 +103,17 @@ function createPicture([height, width]) {
   };
 }
 
-function createSliders(scene, code, change, id) {
-  const rows = scene.low.map((low, i) => {
-    const high = scene.high[i], name = nameOf(i), step = (high - low) / 100;
+function createSliders(state, code, change, id) {
+  const rows = state.low.map((low, i) => {
+    const high = state.high[i], name = nameOf(i), step = (high - low) / 100;
     const input = create("input", { type: "range", id: `${id}-z${i}`, min: low, max: high, step });
     const value = create("span", { className: "value", ariaHidden: "true" }); // screen readers are told by the slider
     input.addEventListener("input", () => change(code.z.with(i, input.valueAsNumber)));
     const label = create("label", { htmlFor: input.id }, name);
     return { input, value, row: create("div", { className: "slider" }, label, input, value) };
   });
-  const reset = create("button", { type: "button", onclick: () => change([...scene.start]) }, "Reset");
-  const random = create("button", { type: "button", onclick: () => change(randomCode(scene)) }, "Random");
+  const reset = create("button", { type: "button", onclick: () => change([...state.start]) }, "Reset");
+  const random = create("button", { type: "button", onclick: () => change(randomCode(state)) }, "Random");
   const list = create("div", { className: "list" }, ...rows.map(({ row }) => row));
   return {
     element: create("div", { className: "sliders" }, list, create("div", { className: "buttons" }, reset, random)),
@@ -160,8 +139,8 @@ function randomCode({ codes, low, high }) {
   });
 }
 
-function createChoices(scene, code, change, id) {
-  const inputs = scene.choices.map((choice) => {
+function createChoices(state, code, change, id) {
+  const inputs = state.choices.map((choice) => {
     const input = create("input", { type: "radio", name: `${id}-label`, value: choice });
     input.addEventListener("input", () => change(code.z, choice));
     return input;
@@ -170,7 +149,7 @@ function createChoices(scene, code, change, id) {
   return {
     element: create("fieldset", { className: "choices" }, create("legend", {}, "label"), ...buttons),
     show() {
-      inputs.forEach((input, i) => { input.checked = scene.choices[i] === code.label; });
+      inputs.forEach((input, i) => { input.checked = state.choices[i] === code.label; });
     },
   };
 }
@@ -183,12 +162,6 @@ function nameOf(i) {
 /** Two decimals and a true minus sign, which 0.00 never has. */
 function numberText(number) {
   return number.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−");
-}
-
-function create(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }
 
 export default { render };

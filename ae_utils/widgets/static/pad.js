@@ -3,19 +3,19 @@
 const POINT = 1.5, CROSS = 7, SIDE = 224; // radius of a point, arm of the cross, side of the pad, in CSS pixels
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
-function createPad(scene, code, change) {
+function createPad(state, code, change) {
   const axes = [0, 1]; // the dimensions across and up
   const ratio = Math.max(1, globalThis.devicePixelRatio), side = SIDE * ratio;
   const canvas = create("canvas", { className: "pad", width: side, height: side, tabIndex: 0, role: "application" });
   const context = canvas.getContext("2d");
-  const range = (axis) => scene.high[axis] - scene.low[axis];
+  const range = (axis) => state.high[axis] - state.low[axis];
   let map = null; // drawn once for a pair of axes
 
-  /** Move to shares of the pad's width and height; null leaves a number as it is. */
-  function moveTo(shares) {
+  /** Move to fractions of the pad's width and height; null leaves a number as it is. */
+  function moveTo(fractions) {
     const z = [...code.z];
     axes.forEach((axis, i) => {
-      if (shares[i] !== null) z[axis] = scene.low[axis] + Math.min(Math.max(shares[i], 0), 1) * range(axis);
+      if (fractions[i] !== null) z[axis] = state.low[axis] + Math.min(Math.max(fractions[i], 0), 1) * range(axis);
     });
     change(z);
   }
@@ -23,7 +23,7 @@ function createPad(scene, code, change) {
     const box = canvas.getBoundingClientRect();
     moveTo([(event.clientX - box.left) / box.width, (box.bottom - event.clientY) / box.height]);
   }
-  const shares = () => axes.map((axis) => (code.z[axis] - scene.low[axis]) / range(axis));
+  const fractions = () => axes.map((axis) => (code.z[axis] - state.low[axis]) / range(axis));
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     moveToPointer(event);
@@ -34,7 +34,7 @@ function createPad(scene, code, change) {
     if (!arrow) return;
     event.preventDefault(); // the page must not scroll
     const step = event.shiftKey ? 0.1 : 0.01;
-    moveTo(shares().map((share, i) => (arrow[i] ? share + step * arrow[i] : null)));
+    moveTo(fractions().map((fraction, i) => (arrow[i] ? fraction + step * arrow[i] : null)));
   });
 
   function choose(i, axis) {
@@ -43,17 +43,17 @@ function createPad(scene, code, change) {
     map = null;
     change([...code.z]);
   }
-  const caption = createCaption(scene, choose);
+  const caption = createCaption(state, choose);
   return {
-    element: create("div", { className: "map" }, canvas, caption.element, ...createLegend(scene)),
+    element: create("div", { className: "map" }, canvas, caption.element, ...createLegend(state)),
     show() {
       const [across, up] = axes.map(nameOf);
       canvas.ariaLabel = `pad: ${across} across, ${up} up; arrow keys move, with shift faster`;
       caption.show(axes);
-      map ??= drawMap(scene, axes, side, POINT * ratio);
+      map ??= drawMap(state, axes, side, POINT * ratio);
       context.clearRect(0, 0, side, side);
       context.drawImage(map, 0, 0);
-      const [x, y] = shares();
+      const [x, y] = fractions();
       drawCross(context, x * side, (1 - y) * side, CROSS * ratio, ratio);
     },
   };

@@ -1,0 +1,1 @@
+"""What belongs to the course and not to the library: exercise checks, the scoreboard, the copies in JupyterLab."""

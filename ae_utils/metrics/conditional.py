@@ -1,0 +1,92 @@
+"""Whether a conditional model draws the digit it is asked for, and whether the class is in the code or in the label."""
+
+import torch
+from torch import Tensor
+
+from ae_utils.data.dataset import Images
+from ae_utils.errors import InvalidInput
+from ae_utils.metrics.classifier import Classify
+from ae_utils.protocols import Decodes, Module, Reconstructs
+
+
+def conditional_accuracy(classify: Classify, images: Tensor, label: Tensor) -> float:
+    """The fraction of images (n, 1, 28, 28) classified as the label they are conditioned on (n,)."""
+    return float((classify(images) == label).double().mean())
+
+
+def all_digits(count: int) -> Tensor:
+    """``count`` labels that run through 0 to 9 again and again → (count,) int64."""
+    return torch.arange(count) % 10
+
+
+@torch.no_grad()
+def draw(model: Decodes, label: Tensor, *, temperature: float = 1.0, seed: int = 0) -> Tensor:
+    """One sample for each label (n,), its code from the prior N(0, temperature² I) → (n, 1, 28, 28)."""
+    model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    z = temperature * torch.randn(len(label), model.latent_dim, generator=generator)
+    parts = zip(z.to(_device(model)).split(1000), label.to(_device(model)).split(1000), strict=True)
+    return torch.cat([model.decode(*part) for part in parts]).cpu()
+
+
+def random_other_labels(label: Tensor, *, seed: int = 0) -> Tensor:
+    """For each label (n,) one of the other nine, all equally likely."""
+    generator = torch.Generator().manual_seed(seed)
+    return (label + torch.randint(1, 10, label.shape, generator=generator)) % 10
+
+
+@torch.no_grad()
+def decode_with_labels(model: Reconstructs, images: Images, label: Tensor) -> Tensor:
+    """The images' own codes decoded with ``label`` (n,): the same style, another digit → (n, 1, 28, 28)."""
+    model.eval()
+    parts = zip(*(part.to(_device(model)).split(1000) for part in (images.x, images.label, label)), strict=True)
+    return torch.cat([model.decode(model.encode(x, own), other) for x, own, other in parts]).cpu()
+
+
+def within_class_std(images: Tensor, label: Tensor) -> float:
+    """A pixel's standard deviation among the images of one label, averaged over pixels and labels.
+
+    0 when all images of a label are equal; about 0.156 for real digits. Raises ``InvalidInput`` for a label with a
+    single image.
+    """
+    if _smallest_class(label) < 2:
+        raise InvalidInput("within_class_std expects at least 2 images of every label.")
+    classes = [images[label == digit] for digit in label.unique()]
+    return float(torch.stack([members.flatten(1).std(0).mean() for members in classes]).mean())
+
+
+def conditional_report(
+    model: Reconstructs, classifiers: dict[str, Classify], images: Images, *, count: int = 10_000
+) -> dict[str, float]:
+    """Conditional accuracy of ``count`` samples and of codes decoded with other labels; within-class std.
+
+    Keys: ``sampled_NAME``, ``other_label_NAME`` and, for the real images, ``real_NAME`` for each classifier;
+    ``sampled_within_class_std``, ``reconstructed_within_class_std``, ``real_within_class_std``, only where every
+    label has two images.
+    """
+    sampled, other = all_digits(count), random_other_labels(images.label)
+    shown = {
+        "sampled": (draw(model, sampled), sampled),
+        "other_label": (decode_with_labels(model, images, other), other),
+    }
+    shown["real"] = (images.target, images.label)
+    report = {
+        f"{kind}_{name}": conditional_accuracy(classify, *pair)
+        for kind, pair in shown.items()
+        for name, classify in classifiers.items()
+    }
+    shown["reconstructed"] = (decode_with_labels(model, images, images.label), images.label)
+    return report | {
+        f"{kind}_within_class_std": within_class_std(*shown[kind])
+        for kind in ("sampled", "reconstructed", "real")
+        if _smallest_class(shown[kind][1]) >= 2
+    }
+
+
+def _smallest_class(label: Tensor) -> int:
+    """The number of images of the rarest label that occurs."""
+    return int(label.unique(return_counts=True)[1].min())
+
+
+def _device(model: Module) -> torch.device:
+    return next(model.parameters(), torch.empty(0)).device

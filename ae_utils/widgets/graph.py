@@ -1,0 +1,184 @@
+"""A network as a graph for the page: its layers one after the other, each with its weights.
+
+``static/network.js`` evaluates what is made here. A graph is a list of dictionaries such as
+``{"op": "linear", "weight": …, "bias": …}``; one with more than ``MOST_MULTIPLY_ADDS`` per evaluation is refused.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ae_utils.errors import InvalidInput
+from ae_utils.widgets.fold import AppendLabel, LabelScaleShift, PageNetwork, ScaleShift, Sum, fold_batchnorm
+
+Op = dict[str, Any]  # its name, tensors, sizes, and for parallel branches lists of such dictionaries
+MOST_MULTIPLY_ADDS = 5_000_000
+CLOSE = 0.5 / 255  # half of what page and kernel may differ by, as a margin for codes that are not tried
+
+
+class Unsupported(InvalidInput):
+    """The page cannot run this decoder; the message says why."""
+
+
+def page_graph(decoder: nn.Module, codes: Tensor, expected: Tensor, label: Tensor | None = None) -> dict[str, Any]:
+    """The graph of a decoder: ``{"ops": [...], "dtype": "float16" or "float32"}``, its arrays as bytes.
+
+    ``codes`` (n, inputs), and labels (n,) for a conditional decoder, go through the graph's layers and must give
+    ``expected`` (n, 1, height, width) to 1/255, in float16 if that is enough. Raises ``Unsupported`` for a layer the
+    page does not know, for too many multiply-adds, and for a decoder whose images are not those of its layers.
+    """
+    full = fold_batchnorm(decoder).cpu().eval()
+    half = copy.deepcopy(full).half().float()
+    for dtype, layers in (("float16", half), ("float32", full)):
+        ops = _ops(layers, codes[:1], None if label is None else label[:1])
+        if _multiply_adds(ops) > MOST_MULTIPLY_ADDS:
+            raise Unsupported(f"an image takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
+        if _close(layers(codes, label), expected):
+            return {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops]}
+    raise Unsupported("its layers, one after the other, do not give the images that decode gives")
+
+
+def _close(images: Tensor, expected: Tensor) -> bool:
+    if images.shape != expected.shape:
+        return False
+    return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
+
+
+def _ops(layers: PageNetwork, x: Tensor, label: Tensor | None = None) -> list[Op]:
+    """A dictionary for each layer that computes; ``x`` (1, inputs) goes through them for its shapes."""
+    ops: list[Op] = []
+    for layer in layers:
+        if type(layer) not in OPS:
+            raise Unsupported(f"{type(layer).__name__} is not a layer that the page knows")
+        before, x = x, PageNetwork(layer)(x, label)
+        op = OPS[type(layer)](layer, before, x)
+        if op:
+            ops.append({**op, "size": x.numel()})
+    return ops
+
+
+def _multiply_adds(ops: list[Op]) -> int:
+    inside = [value for op in ops for value in op.values() if _is_branch(value)]
+    return sum(op.get("multiply_adds", 0) for op in ops) + sum(map(_multiply_adds, inside))
+
+
+def _is_branch(value: object) -> TypeGuard[list[Op]]:
+    """Whether a value of an op is a list of ops itself."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _packed(op: Op, dtype: str) -> Op:
+    """The op with its tensors as bytes: numbers in ``dtype``, indices in uint32."""
+
+    def pack(value: object) -> object:
+        if _is_branch(value):
+            return [_packed(op, dtype) for op in value]
+        if not isinstance(value, Tensor):
+            return value
+        kind = dtype if value.is_floating_point() else np.uint32
+        return value.detach().contiguous().numpy().astype(kind).tobytes()
+
+    return {name: pack(value) for name, value in op.items()}
+
+
+def _linear(layer: nn.Linear, before: Tensor, after: Tensor) -> Op:
+    if before.ndim != 2:
+        raise Unsupported("Linear is applied to more than one row per image")
+    return {
+        "op": "linear",
+        "weight": layer.weight.T,  # (inputs, outputs)
+        "bias": _bias(layer, layer.out_features),
+        "multiply_adds": layer.weight.numel(),
+    }
+
+
+def _convolution(layer: nn.Conv2d, before: Tensor, after: Tensor) -> Op:
+    weight = layer.weight.flatten(1)  # (outputs, inputs·height·width)
+    return _grids(layer, "convolution", weight, image=before, grid=after)
+
+
+def _transposed_convolution(layer: nn.ConvTranspose2d, before: Tensor, after: Tensor) -> Op:
+    weight = layer.weight.flatten(1).T  # (outputs·height·width, inputs)
+    return _grids(layer, "transposed_convolution", weight, image=after, grid=before)
+
+
+def _grids(layer: nn.Conv2d | nn.ConvTranspose2d, op: str, weight: Tensor, *, image: Tensor, grid: Tensor) -> Op:
+    """Both convolutions: the kernel is placed on ``image`` once for each position of ``grid``."""
+    if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        raise Unsupported(f"{type(layer).__name__} with groups, dilation or a named padding is not known to the page")
+    return {
+        "op": op,
+        "image": list(image.shape[1:]),
+        "grid": list(grid.shape[2:]),
+        "kernel": list(layer.kernel_size),
+        "stride": list(layer.stride),
+        "padding": list(layer.padding),
+        "weight": weight,
+        "bias": _bias(layer, layer.out_channels),
+        "multiply_adds": weight.numel() * grid.shape[2] * grid.shape[3],
+    }
+
+
+def _bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, outputs: int) -> Tensor:
+    return torch.zeros(outputs) if layer.bias is None else layer.bias
+
+
+def _scale_shift(layer: ScaleShift, before: Tensor, after: Tensor) -> Op:
+    return {"op": "scale_shift", "scale": layer.scale, "shift": layer.shift}
+
+
+def _sum(layer: Sum, before: Tensor, after: Tensor) -> Op:
+    return {"op": "sum", "main": _ops(layer.main, before), "shortcut": _ops(layer.shortcut, before)}
+
+
+def _label_scale_shift(layer: LabelScaleShift, before: Tensor, after: Tensor) -> Op:
+    return {"op": "label_scale_shift", "scale": layer.scale, "shift": layer.shift}
+
+
+def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
+    """A layer that only moves numbers: it is applied to their indices to find where each one comes from."""
+    indices = torch.arange(before.numel(), dtype=torch.float64).view(before.shape)
+    return {"op": "gather", "source": layer(indices).long()}
+
+
+def _upsample(layer: nn.Upsample, before: Tensor, after: Tensor) -> Op:
+    if layer.mode != "nearest":
+        raise Unsupported(f"Upsample(mode='{layer.mode}') is not known to the page, only 'nearest'")
+    return _gather(layer, before, after)
+
+
+def _nothing(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
+    return {}  # the numbers stay in their order
+
+
+def _activation(name: str, *options: str) -> Callable[[nn.Module, Tensor, Tensor], Op]:
+    def op(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
+        return {"op": name, **{option: getattr(layer, option) for option in options}}
+
+    return op
+
+
+OPS: dict[type[nn.Module], Callable[..., Op]] = {  # each takes a layer of its own type, then before and after
+    nn.Linear: _linear,
+    nn.Conv2d: _convolution,
+    nn.ConvTranspose2d: _transposed_convolution,
+    ScaleShift: _scale_shift,
+    Sum: _sum,
+    LabelScaleShift: _label_scale_shift,
+    AppendLabel: _activation("append_label"),
+    nn.PixelShuffle: _gather,
+    nn.Upsample: _upsample,
+    nn.ReLU: _activation("relu"),
+    nn.LeakyReLU: _activation("leaky_relu", "negative_slope"),
+    nn.SiLU: _activation("silu"),
+    nn.Sigmoid: _activation("sigmoid"),
+    nn.Tanh: _activation("tanh"),
+    nn.Hardtanh: _activation("hardtanh", "min_val", "max_val"),
+    nn.Identity: _nothing,
+    nn.Flatten: _nothing,
+    nn.Unflatten: _nothing,
+}
