@@ -26,6 +26,7 @@ DIGIT_COLOURS = (
     "#D55E00", "#8B8000", "#000000", "#882255", "#999999",
 )  # fmt: skip
 SIZE = 11  # points
+MEAN_AT = {"train": 0.5, "test": 0.0}  # epochs before its end: an epoch's train mean belongs to its middle
 TERM_NAMES = {"loss": "loss", "kl": "KL", "l1": "L1", "jacobian": "squared Jacobian"}
 GREY: dict[str, Any] = {"cmap": "gray", "interpolation": "nearest"}  # black is low, white is high
 SIGNED: dict[str, Any] = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
@@ -111,14 +112,14 @@ def image_grid(images: Tensor, columns: int, *, title: str = "", scale: float = 
 
 
 def curves(frame: "pd.DataFrame", terms: Sequence[str] | None = None, *, title: str = "", log: bool = False) -> Figure:
-    """One panel a term of a ``History.frame()``: training and test means against the epoch."""
+    """One panel per term of a ``History.frame()``: train means at the middle of each epoch, test means at its end."""
     terms = list(terms or [name for name in frame.columns if name not in ("epoch", "split")])
     figure, axes = plt.subplots(1, len(terms), figsize=(max(5.0, 4.0 * len(terms)), 3.3), squeeze=False)
     for axis, term in zip(axes[0], terms, strict=True):
         for split, style in (("train", "-"), ("test", "--")):
             part = frame[frame["split"] == split]
             if len(part):
-                axis.plot(part["epoch"], part[term], style, marker="o", markersize=4, label=split)
+                axis.plot(part["epoch"] - MEAN_AT[split], part[term], style, marker="o", markersize=4, label=split)
         axis.set(xlabel="epoch", ylabel=TERM_NAMES.get(term, term.replace("_", " ")))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)

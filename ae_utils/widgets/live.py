@@ -20,7 +20,8 @@ DRAWING_TIME = 0.05  # the fraction of the training time that drawing may take
 class LivePlot:
     """One panel for each term, drawn while ``fit`` runs: ``fit(step, train, test, …, **live.hooks)``.
 
-    The pale line is the mean over a twentieth of an epoch's batches; the points are the means of whole epochs. The
+    The pale line is the mean over a twentieth of an epoch's batches; the points are the means of whole epochs, of the
+    training images at the middle of the epoch, because the model improves while they are taken. The
     figure is redrawn at most every ``every`` seconds, and less often where drawing is slow; while training runs its
     title says how far it is, at the end what it came to. One plot can follow several trainings, each in a figure of
     its own. ``figure`` is the newest one.
@@ -94,7 +95,7 @@ class LivePlot:
                 line.set_data(self._batches, self._terms[name])
             elif len(frame):
                 rows = frame[frame["split"] == split]
-                line.set_data(rows["epoch"], rows[name])
+                line.set_data(rows["epoch"] - plots.MEAN_AT[split], rows[name])
             if np.size(line.get_xdata()):
                 line.set_label("train, within an epoch" if split == "batches" else split)
         assert self.figure is not None  # the first batch began it
