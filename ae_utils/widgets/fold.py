@@ -45,12 +45,29 @@ class ConditionalLayer(Protocol):
     shift: nn.Embedding
 
 
-class PageNetwork(nn.Sequential):
-    """Layers that the page knows, one after the other; those with ``takes_label`` are given the label (batch,) too."""
+class VelocityLayer(Protocol):
+    """What ``networks.velocity.VelocityNetwork`` consists of."""
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+    frequencies: Tensor
+    code: nn.Module
+    time: nn.Module
+    label: nn.Embedding
+    blocks: nn.ModuleList
+    velocity: nn.Module
+
+
+class PageNetwork(nn.Sequential):
+    """Layers that the page knows, one after the other.
+
+    Those with ``takes_label`` are given the label (batch,) too, those with ``takes_step`` also the step of a flow.
+    """
+
+    def forward(self, x: Tensor, label: Tensor | None = None, step: int = 0) -> Tensor:
         for layer in self:
-            x = layer(x, label) if getattr(layer, "takes_label", False) else layer(x)
+            if getattr(layer, "takes_step", False):
+                x = layer(x, label, step)
+            else:
+                x = layer(x, label) if getattr(layer, "takes_label", False) else layer(x)
         return x
 
 
@@ -88,6 +105,22 @@ class AppendLabel(nn.Module):
         return torch.cat((x, F.one_hot(label, LABELS).to(x)), 1)
 
 
+class AddTimeLabel(nn.Module):
+    """Adds a vector for the step of a flow and one for the label, from a table of each."""
+
+    takes_step = True
+    times: Tensor
+    labels: Tensor
+
+    def __init__(self, times: Tensor, labels: Tensor):
+        super().__init__()
+        self.register_buffer("times", times.detach().float())
+        self.register_buffer("labels", labels.detach().float())
+
+    def forward(self, x: Tensor, label: Tensor, step: int) -> Tensor:
+        return x + self.times[step] + self.labels[label]
+
+
 class Sum(nn.Module):
     """The sum of two branches: a residual block before its last activation function."""
 
@@ -102,6 +135,18 @@ class Sum(nn.Module):
 def fold_batchnorm(network: nn.Module) -> PageNetwork:
     """A copy of the network as layers of the page, with BatchNorm's collected statistics as a scale and a shift."""
     return PageNetwork(*(_page_layer(layer) for layer in _leaves(network)))
+
+
+def fold_velocity(network: nn.Module, steps: int) -> PageNetwork:
+    """A ``VelocityNetwork`` as layers of the page, for the times 0, 1/``steps``, … 1 alone."""
+    layer = cast(VelocityLayer, network)
+    angles = torch.linspace(0, 1, steps + 1)[:, None] * layer.frequencies
+    with torch.no_grad():
+        times = layer.time(torch.cat((angles.sin(), angles.cos()), 1))
+    blocks = (Sum(block, nn.Identity()) for block in layer.blocks)
+    return PageNetwork(
+        copy.deepcopy(layer.code), AddTimeLabel(times, layer.label.weight), *blocks, *fold_batchnorm(layer.velocity)
+    )
 
 
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:

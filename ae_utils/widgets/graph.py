@@ -6,18 +6,41 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
-from ae_utils.widgets.fold import AppendLabel, LabelScaleShift, PageNetwork, ScaleShift, Sum, fold_batchnorm
+from ae_utils.widgets.fold import (
+    AddTimeLabel,
+    AppendLabel,
+    LabelScaleShift,
+    PageNetwork,
+    ScaleShift,
+    Sum,
+    fold_batchnorm,
+    fold_velocity,
+)
 
 Op = dict[str, Any]  # its name, tensors, sizes, and for parallel branches lists of such dictionaries
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, as a margin for codes that are not tried
+
+
+UNKNOWN = 10  # the label of a code without one
+
+
+class Flow(Protocol):
+    """What ``models.LatentFlow`` consists of."""
+
+    autoencoder: Any
+    velocity: nn.Module
+    steps: int
+    guidance: float
+    mean: Tensor
+    std: Tensor
 
 
 class Unsupported(InvalidInput):
@@ -40,6 +63,41 @@ def page_graph(decoder: nn.Module, codes: Tensor, expected: Tensor, label: Tenso
         if _close(layers(codes, label), expected):
             return {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops]}
     raise Unsupported("its layers, one after the other, do not give the images that decode gives")
+
+
+def flow_graph(flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None = None) -> dict[str, Any]:
+    """The graph of a latent flow: that of its autoencoder's decoder, and its velocity under ``"flow"``.
+
+    The same as ``page_graph``, but what is checked are the images at the end of all steps.
+    """
+    full = fold_velocity(flow.velocity, flow.steps).cpu().eval()
+    half = copy.deepcopy(full).half().float()
+    decoder = nn.Sequential(flow.autoencoder.decoder, flow.autoencoder.output_activation)
+    label = torch.full((len(codes),), UNKNOWN) if label is None else label
+    for dtype, velocity in (("float16", half), ("float32", full)):
+        z = _integrated(velocity, codes, label, flow.steps, flow.guidance) * flow.std + flow.mean
+        ops = _ops(velocity, codes[:1], label[:1])
+        if _multiply_adds(ops) > MOST_MULTIPLY_ADDS:
+            raise Unsupported(f"a step takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
+        if _close(fold_batchnorm(decoder).eval()(z), expected):
+            scale: Op = {"mean": flow.mean, "std": flow.std}
+            numbers = {"steps": flow.steps, "guidance": flow.guidance, "unknown": UNKNOWN}
+            packed = {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops], **numbers, **_packed(scale, dtype)}
+            return {**page_graph(decoder, z, expected), "flow": packed}
+    raise Unsupported("its layers, one after the other, do not give the images that decode gives")
+
+
+def _integrated(velocity: PageNetwork, z: Tensor, label: Tensor, steps: int, guidance: float) -> Tensor:
+    """The velocity integrated by Heun's method, as ``models.LatentFlow`` does."""
+    unknown = torch.full_like(label, UNKNOWN)
+
+    def guided(z: Tensor, step: int) -> Tensor:
+        return torch.lerp(velocity(z, unknown, step), velocity(z, label, step), guidance)
+
+    for step in range(steps):
+        first = guided(z, step)
+        z = z + (first + guided(z + first / steps, step + 1)) / (2 * steps)
+    return z
 
 
 def _close(images: Tensor, expected: Tensor) -> bool:
@@ -139,6 +197,16 @@ def _label_scale_shift(layer: LabelScaleShift, before: Tensor, after: Tensor) ->
     return {"op": "label_scale_shift", "scale": layer.scale, "shift": layer.shift}
 
 
+def _add_time_label(layer: AddTimeLabel, before: Tensor, after: Tensor) -> Op:
+    return {"op": "add_time_label", "times": layer.times, "labels": layer.labels}
+
+
+def _layer_norm(layer: nn.LayerNorm, before: Tensor, after: Tensor) -> Op:
+    if before.ndim != 2 or list(layer.normalized_shape) != [before.shape[1]]:
+        raise Unsupported("LayerNorm is known to the page over all features of a vector only")
+    return {"op": "layer_norm", "weight": layer.weight, "bias": layer.bias, "eps": layer.eps}
+
+
 def _gather(layer: nn.Module, before: Tensor, after: Tensor) -> Op:
     """A layer that only moves numbers: it is applied to their indices to find where each one comes from."""
     indices = torch.arange(before.numel(), dtype=torch.float64).view(before.shape)
@@ -169,6 +237,8 @@ OPS: dict[type[nn.Module], Callable[..., Op]] = {  # each takes a layer of its o
     ScaleShift: _scale_shift,
     Sum: _sum,
     LabelScaleShift: _label_scale_shift,
+    AddTimeLabel: _add_time_label,
+    nn.LayerNorm: _layer_norm,
     AppendLabel: _activation("append_label"),
     nn.PixelShuffle: _gather,
     nn.Upsample: _upsample,

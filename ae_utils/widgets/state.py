@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
 from ae_utils.plots import DIGIT_COLOURS
-from ae_utils.widgets.graph import Unsupported, page_graph
+from ae_utils.widgets.graph import Flow, Unsupported, flow_graph, page_graph
 
 CLASSES = 10
 MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the pad's scatter plot: at most 400 kB
@@ -76,15 +76,15 @@ class ExplorerState:
         decoder = self.decoder
         if not isinstance(decoder, nn.Module):
             raise Unsupported("a function cannot be sent to the page, only a module")
-        if hasattr(decoder, "velocity"):
-            raise Unsupported("a flow evaluates its network many times for one image")
-        if hasattr(decoder, "decode"):
+        if hasattr(decoder, "decode") and not hasattr(decoder, "velocity"):
             model = cast(Model, decoder)
             decoder = nn.Sequential(model.decoder, model.output_activation)
         z, label = self._probes(), None
         if self.choices:
             label = torch.tensor([self.choices[i % len(self.choices)] for i in range(len(z))])
         with torch.no_grad():
+            if hasattr(decoder, "velocity"):
+                return flow_graph(cast(Flow, decoder), z, self.decode(z, () if label is None else label), label)
             return page_graph(decoder, z, self.decode(z, () if label is None else label), label)
 
     def for_page(self) -> dict[str, Any]:

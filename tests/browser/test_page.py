@@ -5,10 +5,12 @@ import statistics
 
 import pytest
 import torch
-from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, model_of, quiet_tab
+from pictures import DECODERS, PIXELS, TWO_FRAMES, assert_same, lively, model_of, quiet_tab
 from stress.share import WHOLE, share
 
+from ae_utils.models import LatentFlow
 from ae_utils.networks.conditional import LABELS, ConcatLabel, ConditionalLinear, ConditionalSequential
+from ae_utils.networks.velocity import VelocityNetwork
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.page import write_page
 
@@ -119,6 +121,17 @@ def conditional():
 def options():
     codes = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
     return {"latent_dim": 4, "codes": codes, "labels": torch.arange(300) % 10, "label_choices": range(10)}
+
+
+def test_a_latent_flow_takes_all_its_steps_once_nothing_moves(tab, tmp_path):
+    torch.manual_seed(0)
+    flow = LatentFlow(model_of("dense"), lively(VelocityNetwork(3, 32, 2)), guidance=1.5).eval()
+    page = ExplorerPage(tab, tmp_path / "explorer.html", flow, label_choices=range(10))
+    for label in (0, 7):
+        tab.get_by_label(str(label), exact=True).check()
+        tab.get_by_role("button", name="Random").click()
+        tab.wait_for_timeout(1000)
+        assert max(page.check()) - min(page.picture()) > 100
 
 
 def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):

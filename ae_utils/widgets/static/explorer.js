@@ -56,7 +56,16 @@ function followCode(model, code, schedule) {
 /** Images decoded by the page itself. */
 function decodeInPage(state, picture) {
   const decode = createDecoder(state.graph);
-  return ({ z, label }) => picture.show(decode(Float32Array.from(z), label), 255);
+  const show = (how, { z, label }) => picture.show(how(Float32Array.from(z), label), 255);
+  if (!decode.coarse) return (code) => show(decode, code);
+  let rest = 0; // a flow takes all its steps once nothing has moved for a while
+  const draw = (code) => {
+    clearTimeout(rest);
+    show(decode.coarse, code);
+    rest = setTimeout(() => show(decode, code), 150);
+  };
+  draw.stop = () => clearTimeout(rest);
+  return draw;
 }
 
 /** Images decoded by the kernel: at most two requests are under way; of those that wait only the newest is sent. */
