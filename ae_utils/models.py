@@ -96,6 +96,28 @@ class VAE(nn.Module):
         return self.output_activation(self.logits(z, label))
 
 
+class PriorVAEOutput(NamedTuple):
+    """What a ``PriorVAE`` returns: that of a ``VAE``, and ``log_prior`` (batch,), log p(z) of the z drawn, in nats."""
+
+    logits: Tensor
+    z: Tensor
+    mu: Tensor
+    logvar: Tensor
+    log_prior: Tensor
+
+
+class PriorVAE(VAE):
+    """A VAE with a learned prior, such as ``networks.prior.FlowPrior``, in place of N(0, I) (Chen et al. 2017)."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module, latent_dim: int):
+        super().__init__(encoder, decoder, latent_dim)
+        self.prior = prior
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> PriorVAEOutput:  # type: ignore[override] # one more
+        output = super().forward(x, label)
+        return PriorVAEOutput(*output, self.prior(output.z))
+
+
 class CVAE(VAE):
     """A VAE whose encoder and decoder are conditioned on the label (Sohn, Lee, Yan 2015): both take ``(x, label)``.
 

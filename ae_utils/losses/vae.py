@@ -76,6 +76,26 @@ def negative_elbo(
     return {"loss": reconstruction + beta * ramp * kl, "reconstruction": reconstruction, "kl": kl}
 
 
+def learned_prior_elbo(
+    model: nn.Module, batch: Batch, progress: float, *, binarize: bool = False, likelihood: Likelihood = bernoulli
+) -> dict[str, Tensor]:
+    """Minus the ELBO of a ``PriorVAE``, in nats per image: ``reconstruction + kl``, both for one z drawn per image.
+
+    With a learned prior the KL has no closed form: ``kl`` is log q(z|x) - log p(z), whose mean it is.
+    """
+    if binarize:
+        batch = binarized(batch)
+    output = model(batch.x, batch.label)
+    reconstruction = likelihood(output.logits, batch.target).mean()
+    kl = (log_posterior(output.z, output.mu, output.logvar) - output.log_prior).mean()
+    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+
+
+def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """log q(z|x) of codes under N(mu, exp(logvar)), in nats: (n, latent_dim) three times → (n,)."""
+    return -0.5 * ((z - mu).square() / logvar.exp() + logvar + math.log(2 * math.pi)).sum(1)
+
+
 def log_weights(output: GivesPosterior, target: Tensor, likelihood: Likelihood = bernoulli) -> Tensor:
     """log p(target|z) + log p(z) - log q(z|x) of each image for the z that was drawn → (n,); its mean is the ELBO."""
     std = torch.exp(0.5 * output.logvar)

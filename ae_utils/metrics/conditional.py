@@ -21,10 +21,14 @@ def all_digits(count: int) -> Tensor:
 
 @torch.no_grad()
 def draw(model: Decodes, label: Tensor, *, temperature: float = 1.0, seed: int = 0) -> Tensor:
-    """One sample for each label (n,), its code from the prior N(0, temperature² I) → (n, 1, 28, 28)."""
+    """One sample for each label (n,), its code from the prior N(0, temperature² I) → (n, 1, 28, 28).
+
+    A learned prior turns that noise into codes first.
+    """
     model.eval()
     generator = torch.Generator().manual_seed(seed)
     z = temperature * torch.randn(len(label), model.latent_dim, generator=generator)
+    z = model.prior.codes(z.to(_device(model))) if hasattr(model, "prior") else z
     parts = zip(z.to(_device(model)).split(1000), label.to(_device(model)).split(1000), strict=True)
     return torch.cat([model.decode(*part) for part in parts]).cpu()
 

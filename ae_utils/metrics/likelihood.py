@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from ae_utils.data.dataset import Batch, Batches, Images, check_unit_range
-from ae_utils.losses.vae import Likelihood, bernoulli, kl_to_prior
+from ae_utils.losses.vae import Likelihood, bernoulli, kl_to_prior, log_posterior
 from ae_utils.protocols import Variational
 
 DECODED_AT_ONCE = 1000  # more exceed the processor's cache and take half as long again
@@ -25,12 +25,18 @@ def binary(images: Images, *, seed: int = 0) -> Images:
 
 @torch.no_grad()
 def elbo(model: Variational, images: Images, *, likelihood: Likelihood = bernoulli) -> Tensor:
-    """The evidence lower bound of each image in nats, with one z drawn and the KL in closed form → (n,)."""
+    """The evidence lower bound of each image in nats, with one z drawn → (n,).
+
+    The KL is in closed form where the prior is N(0, I), else that of the z drawn.
+    """
     model.eval()
     parts = []
     for batch in Batches(images, 1000):
         output = model(batch.x, batch.label)
-        parts.append(-likelihood(output.logits, batch.target) - kl_to_prior(output.mu, output.logvar))
+        kl = kl_to_prior(output.mu, output.logvar)
+        if hasattr(output, "log_prior"):
+            kl = log_posterior(output.z, output.mu, output.logvar) - output.log_prior
+        parts.append(-likelihood(output.logits, batch.target) - kl)
     return torch.cat(parts)
 
 
@@ -49,7 +55,7 @@ def log_likelihood(
 
 def _estimates(model: Variational, batch: Batch, samples: int, likelihood: Likelihood) -> Tensor:
     mu, logvar = model.posterior(batch.x, batch.label)
-    prior, posterior = Normal(0.0, 1.0), Normal(mu, torch.exp(0.5 * logvar))
+    posterior, log_prior = Normal(mu, torch.exp(0.5 * logvar)), getattr(model, "prior", _standard_normal)
     total = torch.full((len(mu),), -math.inf, device=mu.device)
     chunk = DECODED_AT_ONCE // len(mu)
     for start in range(0, samples, chunk):
@@ -57,9 +63,14 @@ def _estimates(model: Variational, batch: Batch, samples: int, likelihood: Likel
         z = posterior.sample((repeats,))  # (repeats, images, latent_dim)
         logits = model.logits(z.flatten(0, 1), batch.label.repeat(repeats))
         log_p_x = -likelihood(logits, batch.target.repeat(repeats, 1, 1, 1)).view(repeats, -1)
-        log_w = log_p_x + (prior.log_prob(z) - posterior.log_prob(z)).sum(2)
+        log_p_z = log_prior(z.flatten(0, 1)).view(repeats, -1)
+        log_w = log_p_x + log_p_z - posterior.log_prob(z).sum(2)
         total = torch.logaddexp(total, log_w.logsumexp(0))
     return total - math.log(samples)
+
+
+def _standard_normal(z: Tensor) -> Tensor:
+    return Normal(0.0, 1.0).log_prob(z).sum(1)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from ae_utils import plots
 from ae_utils.data.dataset import Images
+from ae_utils.metrics.conditional import all_digits, draw
 from ae_utils.metrics.images import reconstruct
 from ae_utils.protocols import Decodes, Module, Reconstructs
 
@@ -16,12 +17,9 @@ def reconstructions(model: Reconstructs, test: Images, title: str) -> Figure:
     return plots.reconstructions(shown.x, x_hat, title=title)
 
 
-@torch.no_grad()
 def samples(model: Decodes, test: Images, title: str) -> Figure:
-    """Eight rows of ten samples, their codes drawn from the prior N(0, I)."""
-    model.eval()
-    z = torch.randn(80, model.latent_dim, device=_device(model))
-    return plots.image_grid(model.decode(z).cpu(), 10, title=title)
+    """Eight rows of ten samples, their codes drawn from the prior."""
+    return plots.image_grid(draw(model, all_digits(80)), 10, title=title)
 
 
 def _device(model: Module) -> torch.device:

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from ae_utils.data.dataset import Images
-from ae_utils.losses.vae import negative_elbo
+from ae_utils.losses.vae import learned_prior_elbo, negative_elbo
 from ae_utils.metrics.images import reconstruction_quality
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
-from ae_utils.models import VAE
+from ae_utils.models import VAE, PriorVAE
 from ae_utils.networks.convolutional import conv_bn_act, conv_transpose_bn_act
 from ae_utils.networks.dense import dense_decoder, dense_encoder, linear_bn_act
+from ae_utils.networks.prior import FlowPrior
 from ae_utils.recipes.base import Recipe
 from ae_utils.recipes.figures import reconstructions, samples
 from ae_utils.training.schedules import one_cycle
@@ -43,6 +44,12 @@ def conv_vae(latent_dim: int, width: int) -> VAE:
     up = (*linear_bn_act(latent_dim, width), *linear_bn_act(width, 64 * pixels), nn.Unflatten(1, (64, 4, 4)))
     encoder = nn.Sequential(*layers, nn.Linear(width, 2 * latent_dim))
     return VAE(encoder, nn.Sequential(*up, *conv_transpose_bn_act(channels[::-1], kernels[::-1])), latent_dim)
+
+
+def flow_prior_vae(latent_dim: int, width: int, prior_width: int, prior_layers: int) -> PriorVAE:
+    """``conv_vae`` with a normalizing flow as its prior."""
+    vae = conv_vae(latent_dim, width)
+    return PriorVAE(vae.encoder, vae.decoder, FlowPrior(latent_dim, prior_width, prior_layers), latent_dim)
 
 
 def likelihood_quality(model: VAE, test: Images, *, samples: int = 50, count: int = 1000) -> dict[str, float]:
@@ -88,6 +95,18 @@ RECIPES = (
         "highest log p(x) in three minutes: convolutions, BatchNorm, one-cycle",
         conv_vae,
         settings={"latent_dim": 32, "width": 256},
+        optimizer=partial(adamw, lr=8e-3, weight_decay=0.0),
+        schedule=one_cycle,
+        epochs=11,
+        system=0,
+        evaluate=partial(likelihood_quality, samples=500, count=10_000),
+    ),
+    variational(
+        "vae-flow-prior",
+        "vae-best with a learned prior: a normalizing flow",
+        flow_prior_vae,
+        settings={"latent_dim": 32, "width": 256, "prior_width": 64, "prior_layers": 6},
+        objective=partial(learned_prior_elbo, binarize=True),
         optimizer=partial(adamw, lr=8e-3, weight_decay=0.0),
         schedule=one_cycle,
         epochs=11,
