@@ -34,9 +34,9 @@ def scale(x: Tensor, factor: float = 1.35) -> Tensor:
     return warp(x, torch.eye(2).flatten() / size[:, None])
 
 
-def shear(x: Tensor, slope: float = 0.5) -> Tensor:
-    """Slant by up to ``slope`` pixels per row."""
-    lean = _uniform(x, slope)
+def shear(x: Tensor, factor: float = 0.5) -> Tensor:
+    """Slant by up to ``factor`` pixels per row."""
+    lean = _uniform(x, factor)
     return warp(x, torch.stack((torch.ones_like(lean), lean, torch.zeros_like(lean), torch.ones_like(lean)), 1))
 
 
