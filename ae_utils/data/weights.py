@@ -5,16 +5,18 @@ The manifest says of each file how it was made, and carries its SHA-256.
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ae_utils.data.mnist import data_folder
-from ae_utils.errors import CheckpointError
+from ae_utils.errors import CheckpointError, checkpoint_errors
 from ae_utils.files import refuse_unreadable
 
+Model = TypeVar("Model", bound=nn.Module)
 MANIFEST = "manifest.json"
 CHECKSUM = "sha256 of the rest"
 
@@ -54,6 +56,18 @@ def read_weights(name: str) -> dict[str, Tensor]:
     except safetensors.SafetensorError:  # the manifest names a file that holds no weights
         pass
     raise CheckpointError(f"{path} is damaged, or not the file that the manifest names; restore it.")
+
+
+def frozen_model(name: str, build: Callable[..., Model]) -> Model:
+    """``build(**settings)`` with the weights ``name``, in float32, evaluation mode and without gradients.
+
+    Raises ``CheckpointError`` when there are none of that name, or they are damaged or of another architecture.
+    """
+    entry, weights = metadata(name), read_weights(name)
+    with checkpoint_errors(weights_path(name)):
+        model = build(**entry["settings"])
+        model.load_state_dict(weights)
+    return model.eval().requires_grad_(False)
 
 
 def weights_path(name: str) -> Path:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.data.dataset import Images
-from ae_utils.data.weights import metadata, read_weights, weights_path
-from ae_utils.errors import InvalidInput, checkpoint_errors
+from ae_utils.data.weights import frozen_model
+from ae_utils.errors import InvalidInput
 from ae_utils.models import DigitClassifier
 from ae_utils.networks.convolutional import conv_bn_act
 from ae_utils.networks.dense import linear_bn_act
@@ -28,12 +28,7 @@ def pretrained_classifier() -> DigitClassifier:
 
     Raises ``CheckpointError`` when its weights are missing or damaged.
     """
-    name = "digit-classifier"
-    entry, weights = metadata(name), read_weights(name)
-    with checkpoint_errors(weights_path(name)):
-        classifier = digit_classifier(**entry["settings"])
-        classifier.load_state_dict(weights)  # into float32
-    return classifier.eval().requires_grad_(False)
+    return frozen_model("digit-classifier", digit_classifier)
 
 
 @torch.no_grad()

@@ -15,14 +15,13 @@ from torch import nn
 from ae_utils.data.weights import (
     CHECKSUM,
     MANIFEST,
+    frozen_model,
     manifest_checksum,
     metadata,
     read_manifest,
-    read_weights,
     weights_folder,
-    weights_path,
 )
-from ae_utils.errors import CheckpointError, checkpoint_errors
+from ae_utils.errors import CheckpointError
 from ae_utils.files import atomic_write
 from ae_utils.recipes.registry import get
 from ae_utils.runs import checkpoint
@@ -33,11 +32,7 @@ def pretrained(name: str) -> nn.Module:
 
     Raises ``CheckpointError`` when there are no weights of that name, or they are damaged.
     """
-    entry, weights = metadata(name), read_weights(name)
-    with checkpoint_errors(weights_path(name)):
-        model = get(entry["recipe"]).build(**entry["settings"])
-        model.load_state_dict(weights)  # into float32
-    return model.eval().requires_grad_(False)
+    return frozen_model(name, lambda **settings: get(metadata(name)["recipe"]).build(**settings))
 
 
 def export_weights(run: str | Path, folder: str | Path | None = None) -> Path:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LABELS = 10
+from ae_utils.networks.conditional import LABELS
 
 
 class ResidualLayer(Protocol):

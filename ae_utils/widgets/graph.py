@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
+from ae_utils.networks.velocity import NO_LABEL
 from ae_utils.widgets.fold import (
     AddTimeLabel,
     AppendLabel,
@@ -27,9 +28,6 @@ from ae_utils.widgets.fold import (
 Op = dict[str, Any]  # its name, tensors, sizes, and for parallel branches lists of such dictionaries
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, as a margin for codes that are not tried
-
-
-UNKNOWN = 10  # the label of a code without one
 
 
 class Flow(Protocol):
@@ -73,7 +71,7 @@ def flow_graph(flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None
     full = fold_velocity(flow.velocity, flow.steps).cpu().eval()
     half = copy.deepcopy(full).half().float()
     decoder = nn.Sequential(flow.autoencoder.decoder, flow.autoencoder.output_activation)
-    label = torch.full((len(codes),), UNKNOWN) if label is None else label
+    label = torch.full((len(codes),), NO_LABEL) if label is None else label
     for dtype, velocity in (("float16", half), ("float32", full)):
         z = _integrated(velocity, codes, label, flow.steps, flow.guidance) * flow.std + flow.mean
         ops = _ops(velocity, codes[:1], label[:1])
@@ -81,7 +79,7 @@ def flow_graph(flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None
             raise Unsupported(f"a step takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
         if _close(fold_batchnorm(decoder).eval()(z), expected):
             scale: Op = {"mean": flow.mean, "std": flow.std}
-            numbers = {"steps": flow.steps, "guidance": flow.guidance, "unknown": UNKNOWN}
+            numbers = {"steps": flow.steps, "guidance": flow.guidance, "unknown": NO_LABEL}
             packed = {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops], **numbers, **_packed(scale, dtype)}
             return {**page_graph(decoder, z, expected), "flow": packed}
     raise Unsupported("its layers, one after the other, do not give the images that decode gives")
@@ -89,7 +87,7 @@ def flow_graph(flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None
 
 def _integrated(velocity: PageNetwork, z: Tensor, label: Tensor, steps: int, guidance: float) -> Tensor:
     """The velocity integrated by Heun's method, as ``models.LatentFlow`` does."""
-    unknown = torch.full_like(label, UNKNOWN)
+    unknown = torch.full_like(label, NO_LABEL)
 
     def guided(z: Tensor, step: int) -> Tensor:
         return torch.lerp(velocity(z, unknown, step), velocity(z, label, step), guidance)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
+from ae_utils.networks.conditional import LABELS
 from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.graph import Flow, Unsupported, flow_graph, page_graph
 
-CLASSES = 10
 MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the pad's scatter plot: at most 400 kB
 PROBES = 64
 Decoder = nn.Module | Callable[..., Tensor]
@@ -121,8 +121,8 @@ class ExplorerState:
             )
         if not 1e-6 <= self.slider_range < float("inf"):
             raise InvalidInput(f"slider_range must be a number above 0 (1e-6 at least), but got {self.slider_range}.")
-        if not set(self.choices) <= set(range(CLASSES)):
-            raise InvalidInput(f"label_choices must be classes from 0 to {CLASSES - 1}, but got {self.choices}.")
+        if not set(self.choices) <= set(range(LABELS)):
+            raise InvalidInput(f"label_choices must be classes from 0 to {LABELS - 1}, but got {self.choices}.")
 
     def _ranges(self) -> tuple[Tensor, Tensor, Tensor]:
         """The lowest, first and highest position of each slider, each (latent_dim,)."""
@@ -170,8 +170,8 @@ def _checked_labels(labels: Tensor | None, codes: Tensor | None) -> Tensor | Non
     if codes is None or labels.shape != codes.shape[:1]:
         count = 0 if codes is None else len(codes)
         raise InvalidInput(f"labels must be one for each of {count} codes, but have the shape {tuple(labels.shape)}.")
-    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= CLASSES:
-        raise InvalidInput(f"labels must be whole numbers from 0 to {CLASSES - 1}.")
+    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= LABELS:
+        raise InvalidInput(f"labels must be whole numbers from 0 to {LABELS - 1}.")
     return labels
 
 
