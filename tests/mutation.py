@@ -30,10 +30,21 @@ class Item(NamedTuple):
     """A turn, a right answer, mistakes in it, right answers in other styles, operators' changes that change nothing."""
 
     turn: Turn
+    stub: str  # as the lesson has it
     source: str
     mistakes: list[Mistake]
     variants: list[str]
     equivalent: dict[str, str]  # by the change, with the reason
+
+    @property
+    def made(self) -> str:
+        """The name of the function or the class."""
+        return str(self.turn.own.__name__)
+
+    @property
+    def is_class(self) -> bool:
+        """Whether the learner writes a class."""
+        return isinstance(self.turn.own, type)
 
     def answer(self, source: str) -> Any:
         """What ``source`` defines; its text can be found, as that of a notebook's cell can."""

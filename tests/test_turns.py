@@ -10,45 +10,6 @@ from ae_utils.course.checks.your_turn import NOT_WRITTEN, USED, your_turn
 
 MISTAKES = [(name, mistake) for name, item in ITEMS.items() for mistake in item.mistakes]
 VARIANTS = [(name, source) for name, item in ITEMS.items() for source in (item.source, *item.variants)]
-STUBS = {
-    "reconstruction_error": "def reconstruction_error(x_hat, x):\n    return ...",
-    "autoencoder": """
-class Autoencoder(nn.Module):
-    def __init__(self, encoder, decoder):
-        super().__init__()
-        ...
-
-    def forward(self, x):
-        ...
-""",
-    "training_step": """
-def training_step(model, x, optimizer):
-    loss = F.mse_loss(model(x), x)
-    ...
-    return loss.item()
-""",
-    "relu_layers": """
-def relu_layers(*widths):
-    layers = []
-    for width_in, width_out in pairwise(widths):
-        layers += ...
-    return layers
-""",
-    "convolve": """
-def convolve(x, weight):
-    size = ...
-    return torch.stack([(x[i:, j:] * weight).sum() for i in range(size) for j in range(size)]).view(size, size)
-""",
-    "stamp": """
-def stamp(x, weight, stride):
-    picture = torch.zeros(...)
-    for i, row in enumerate(x):
-        for j, pixel in enumerate(row):
-            picture[i * stride :, j * stride :] += ...
-    return picture
-""",
-    "psnr": 'def psnr(x_hat, x):\n    """Decibels."""\n    ...',
-}
 
 
 @pytest.mark.parametrize(("name", "mistake"), MISTAKES, ids=lambda value: getattr(value, "what", value))
@@ -80,14 +41,14 @@ def test_a_right_answer_in_any_style_is_returned_itself(name, source, capsys):
 def test_a_stub_is_not_written_yet(name, kind, capsys):
     item = ITEMS[name]
     made = item.turn.own.__name__
-    head = f"class {made}(nn.Module):" if name == "autoencoder" else f"def {made}(*inputs):"
+    head = f"class {made}(nn.Module):" if item.is_class else f"def {made}(*inputs):"
     returned = f"{made} = lambda *inputs: ..."
     stub = {
-        "stub": lambda: item.answer(STUBS[name]),
+        "stub": lambda: item.answer(item.stub),
         "dots": lambda: ...,
         "None": lambda: None,
         "only dots": lambda: item.answer(f"{head} ..."),
-        "returns dots": lambda: item.answer(f"{head} ..." if name == "autoencoder" else returned),
+        "returns dots": lambda: item.answer(f"{head} ..." if item.is_class else returned),
         "run again": lambda: item.turn.own,
     }[kind]()
     assert item.turn(stub) is item.turn.own
@@ -97,21 +58,21 @@ def test_a_stub_is_not_written_yet(name, kind, capsys):
 def test_a_stub_is_seen_without_its_source():
     names = {}
     exec("def answer(x_hat, x): return x_hat - ...", names)
-    assert ITEMS["psnr"].turn.verdict(names["answer"]) == (NOT_WRITTEN, USED)
+    assert ITEMS["02 psnr"].turn.verdict(names["answer"]) == (NOT_WRITTEN, USED)
 
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_an_answer_that_raises_is_not_right_and_the_course_s_own_is_used(name, capsys):
     item = ITEMS[name]
     broken = "def {}(*inputs):\n    return 1 / 0"
-    if name == "autoencoder":
+    if item.is_class:
         broken = "class {}(nn.Module):\n    def forward(self, x): return x\n    def __init__(self, *parts): 1 / 0"
     assert item.turn(item.answer(broken.format(item.turn.own.__name__))) is item.turn.own
     assert capsys.readouterr().out == f"not yet: it raised ZeroDivisionError: division by zero; {USED}\n"
 
 
 def test_a_forgotten_return_is_not_written_yet_and_says_why():
-    item = ITEMS["psnr"]
+    item = ITEMS["02 psnr"]
     verdict = item.verdict("def psnr(x_hat, x):\n    mse = (x_hat - x).square().mean((1, 2, 3))")
     assert verdict == (NOT_WRITTEN, f"nothing is returned; {USED}")
 
@@ -119,7 +80,7 @@ def test_a_forgotten_return_is_not_written_yet_and_says_why():
 @pytest.mark.parametrize("name", ITEMS)
 def test_the_course_s_own_is_right_and_has_the_learner_s_name(name):
     turn = ITEMS[name].turn
-    assert turn.own.__name__ == turn.own.__qualname__ == ("Autoencoder" if name == "autoencoder" else name)
+    assert turn.own.__name__ == turn.own.__qualname__ and not turn.own.__name__.startswith("own_")
     assert turn.confirm(turn.own) and turn.__doc__
 
 
@@ -138,7 +99,7 @@ def test_dots_in_an_index_are_no_stub():
         assert answer(torch.ones(2, 2)).shape == (2,), "wrong"
         return "fine"
 
-    answer = ITEMS["psnr"].answer("def psnr(x): return x[..., 0, 0] + x[..., None, 0]")
+    answer = ITEMS["02 psnr"].answer("def psnr(x): return x[..., 0, 0] + x[..., None, 0]")
     assert confirm.verdict(answer).state == WRONG
 
 

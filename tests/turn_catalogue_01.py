@@ -8,6 +8,8 @@ from ae_utils.course.checks import turns01
 SQUARE = "(x_hat - x).square().mean()"
 ERROR = Item(
     turns01.reconstruction_error,
+    """def reconstruction_error(x_hat, x):
+    return ...""",
     f"def reconstruction_error(x_hat, x):\n    return {SQUARE}\n",
     mistakes(
         ("sum for mean", SQUARE, "(x_hat - x).square().sum()", "sum over images and pixels"),
@@ -46,6 +48,15 @@ ERROR = Item(
 
 MODEL = Item(
     turns01.autoencoder,
+    """
+class Autoencoder(nn.Module):
+    def __init__(self, encoder, decoder):
+        super().__init__()
+        ...
+
+    def forward(self, x):
+        ...
+""",
     """
 class Autoencoder(nn.Module):
     def __init__(self, encoder, decoder):
@@ -137,6 +148,12 @@ class Autoencoder(nn.Module):
 LOSS = "F.mse_loss(model(x), x)"
 STEP = Item(
     turns01.training_step,
+    """
+def training_step(model, x, optimizer):
+    loss = F.mse_loss(model(x), x)
+    ...
+    return loss.item()
+""",
     f"""
 def training_step(model, x, optimizer):
     loss = {LOSS}
@@ -231,6 +248,13 @@ def training_step(model, x, optimizer):
 PAIR = "[nn.Linear(width_in, width_out), nn.ReLU()]"
 LAYERS = Item(
     turns01.relu_layers,
+    """
+def relu_layers(*widths):
+    layers = []
+    for width_in, width_out in pairwise(widths):
+        layers += ...
+    return layers
+""",
     f"""
 def relu_layers(*widths):
     layers = []

@@ -9,6 +9,11 @@ ANSWER = "(x[i:i + k, j:j + k] * weight).sum()"
 RETURNED = f"torch.stack([{ANSWER} for i, j in places])"
 CONVOLVE = Item(
     turns02.convolve,
+    """
+def convolve(x, weight):
+    size = ...
+    return torch.stack([(x[i:, j:] * weight).sum() for i in range(size) for j in range(size)]).view(size, size)
+""",
     f"""
 def convolve(x, weight):
     k = len(weight)
@@ -83,6 +88,14 @@ PLACE = "picture[i * stride:i * stride + k, j * stride:j * stride + k]"
 SIDE = "(len(x) - 1) * stride + k"
 STAMP = Item(
     turns02.stamp,
+    """
+def stamp(x, weight, stride):
+    picture = torch.zeros(...)
+    for i, row in enumerate(x):
+        for j, pixel in enumerate(row):
+            picture[i * stride :, j * stride :] += ...
+    return picture
+""",
     f"""
 def stamp(x, weight, stride):
     k = len(weight)
@@ -160,6 +173,7 @@ DECIBELS = "-10 * squared.mean(1).log10()"
 SQUARED = "(x_hat - x).square().flatten(1)"
 PSNR = Item(
     turns02.psnr,
+    'def psnr(x_hat, x):\n    """Decibels."""\n    ...',
     f"""
 def psnr(x_hat, x):
     squared = {SQUARED}

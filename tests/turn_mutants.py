@@ -5,16 +5,20 @@ answers in other styles. Operators of mutation testing (other arithmetic, number
 reordered, arguments swapped) make more mutants: these must be refused, by name or not, unless they change nothing.
 """
 
+import importlib
 from pathlib import Path
 
-import turn_catalogue_01
-import turn_catalogue_02
 from mutation import Item, by_name, mutated, operator_mutants
 
 from ae_utils.course.checks.check import RIGHT, Verdict
 
 REPORT = Path(__file__).parents[1] / "results" / "turns.md"
-ITEMS = {item.turn.__name__: item for item in (*turn_catalogue_01.ITEMS, *turn_catalogue_02.ITEMS)}
+CATALOGUES = sorted(path.stem for path in Path(__file__).parent.glob("turn_catalogue_*.py"))
+ITEMS = {
+    f"{catalogue[-2:]} {item.turn.__name__}": item
+    for catalogue in CATALOGUES
+    for item in importlib.import_module(catalogue).ITEMS
+}
 
 
 def report() -> str:
