@@ -35,6 +35,7 @@ class Item(NamedTuple):
     mistakes: list[Mistake]
     variants: list[str]
     equivalent: dict[str, str]  # by the change, with the reason
+    names: dict[str, Any] | None = None  # what the lesson has defined or imported before, and the answer needs
 
     @property
     def made(self) -> str:
@@ -51,6 +52,7 @@ class Item(NamedTuple):
         file = f"<{self.turn.__name__} {hash(source)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         names: dict[str, Any] = {"torch": torch, "nn": nn, "F": F, "pairwise": pairwise, "__name__": "lesson"}
+        names |= self.names or {}
         exec(compile(source, file, "exec"), names)
         return names[self.turn.own.__name__]
 
