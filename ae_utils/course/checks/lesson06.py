@@ -67,10 +67,10 @@ def repaired_step(answer) -> str:
         raise Wrong("the discriminator has not moved: it needs a backward and a step, too")
     if not arrivals:
         raise Wrong("no gradient reaches the generator: its own update needs fakes that are *not* detached")
-    if arrivals > 1:
-        raise Wrong("gradients reach the generator twice per batch: only one of the two losses is its own")
     if not _equal(discriminator, wanted[1]):
         raise Wrong("the discriminator learned something else: detach the fakes, not what it says about them")
+    if not _equal(generator, wanted[0]) and arrivals > 1:
+        raise Wrong("gradients of both losses reach the generator and are added: only one of the two is its own")
     if not _equal(generator, wanted[0]):
         raise Wrong("the generator went elsewhere: ask the discriminator again after *its* step, then take yours")
     if not all(same(torch.as_tensor(mine).detach(), loss) for mine, loss in zip(result, losses, strict=True)):
