@@ -62,13 +62,17 @@ def never_cleared(real, z, generator, discriminator, optimizers):
     return step(real, z, generator, discriminator, [optimizers[0], Kept(optimizers[1])])
 
 
+def hinge(d=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(), g=lambda fake: -fake.mean()):
+    return lambda real, fake: (d(real, fake), g(fake))
+
+
 def stub(*_):
     return ...
 
 
 RIGHT_ANSWERS = [
-    ("non_saturating", (lambda logits: -F.logsigmoid(logits).mean(),)),
-    ("non_saturating", (generator_loss,)),
+    ("hinge_losses", (lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean(), -fake.mean()),)),
+    ("hinge_losses", (lambda real, fake: [(1 - real).clamp_min(0).mean() + (1 + fake).relu().mean(), (-fake).mean()],)),
     ("repaired_step", (step,)),
     ("repaired_step", (lambda *given: step(*given, detach=lambda fake: fake),)),  # cleared before its own pass: as good
     ("collapsed", ("BC", REACHED)),
@@ -76,15 +80,33 @@ RIGHT_ANSWERS = [
     ("collapsed", ("", {"A": 8})),
 ]
 MISTAKES = [
-    ("non_saturating", (lambda logits: F.logsigmoid(-logits).mean(),), "saturating loss"),
-    ("non_saturating", (lambda logits: F.logsigmoid(logits).mean(),), "sign"),
-    ("non_saturating", (lambda logits: F.softplus(logits).mean(),), "the opposite"),
-    ("non_saturating", (lambda logits: F.softplus(-logits).sum(),), "average"),
-    ("non_saturating", (lambda logits: F.softplus(-logits),), "one number"),
-    ("non_saturating", (lambda logits: -torch.sigmoid(logits).mean(),), "logarithm"),
-    ("non_saturating", (lambda logits: F.softplus(-logits).mean() + 1,), "but you say"),
-    ("non_saturating", (lambda logits: F.softplus(-logits).mean().detach(),), "no gradient"),
-    ("non_saturating", (lambda logits: -torch.log(torch.sigmoid(logits)).mean(),), "is safe"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 + real).mean() + F.relu(1 - fake).mean()),), "wrong sides"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(-real).mean() + F.relu(fake).mean()),), "margin is missing"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 - fake).mean()),), "margin of real"),
+    ("hinge_losses", (hinge(lambda real, fake: (1 - real).mean() + (1 + fake).mean()),), "without relu"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 - real).sum() + F.relu(1 + fake).sum()),), "the sum"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 - real).mean()),), "term of the fakes is missing"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 + fake).mean()),), "term of the real images is missing"),
+    ("hinge_losses", (hinge(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2),), "half"),
+    ("hinge_losses", (hinge(discriminator_loss),), "cross-entropy"),
+    ("hinge_losses", (hinge(lambda real, fake: F.relu(1 - real) + F.relu(1 + fake[:3])),), "one number"),
+    ("hinge_losses", (hinge(lambda real, fake: real.mean() * 0 + 7),), "but you say"),
+    (
+        "hinge_losses",
+        (hinge(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()).detach()),),
+        "no gr",
+    ),
+    (
+        "hinge_losses",
+        (hinge(lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake.detach()).mean()),),
+        "detached",
+    ),
+    ("hinge_losses", (hinge(g=lambda fake: fake.mean()),), "sign"),
+    ("hinge_losses", (hinge(g=lambda fake: F.relu(1 - fake).mean()),), "no margin"),
+    ("hinge_losses", (hinge(g=lambda fake: -fake.sum()),), "over the fakes"),
+    ("hinge_losses", (hinge(g=lambda fake: F.relu(1 + fake).mean()),), "the opposite"),
+    ("hinge_losses", (hinge(g=generator_loss),), "no logarithm"),
+    ("hinge_losses", (lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),), "both losses"),
     ("repaired_step", (forgotten,), "gradients of both losses"),
     ("repaired_step", (lambda *given: step(*given, fresh=lambda fake: fake.detach()),), "no gradient reaches"),
     ("repaired_step", (asked_before,), "ask the discriminator again"),
@@ -101,7 +123,13 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"), [("non_saturating", (stub,)), ("repaired_step", (stub,)), ("collapsed", (..., REACHED))]
+    ("name", "answer"),
+    [
+        ("hinge_losses", (stub,)),
+        ("hinge_losses", (lambda *_: (..., ...),)),
+        ("repaired_step", (stub,)),
+        ("collapsed", (..., REACHED)),
+    ],
 )
 def test_a_stub_is_open(name, answer):
     assert getattr(lesson06, name).verdict(*answer).state == OPEN

@@ -1,4 +1,4 @@
-"""Checks of lesson 06: the non-saturating loss, a forgotten detach, collapse recognised from curves."""
+"""Checks of lesson 06: hinge losses, a forgotten detach, collapse recognised from curves."""
 
 import copy
 from typing import Any
@@ -16,40 +16,57 @@ MODES = 8
 
 
 @check
-def non_saturating(answer) -> str:
-    """``answer(fake_logits)``: the generator's loss -log D(fake), averaged over the batch, from logits (n,)."""
-    logits = torch.tensor([-3.0, -1.0, 0.5, 2.0], requires_grad=True)
-    result = given(answer(logits))
-    if not isinstance(result, Tensor) or result.ndim:
-        raise Wrong("one number, a tensor without axes, is expected: the mean over the batch")
-    for guess, sentence in _loss_mistakes(logits.detach()):
-        if same(result.detach(), guess):
-            raise Wrong(sentence)
-    if not same(result.detach(), generator_loss(logits.detach())):
-        raise Wrong(
-            f"for these logits it is {generator_loss(logits.detach()):.4f}, but you say {float(result.detach()):.4f}"
-        )
-    if not result.requires_grad:
-        raise Wrong("the right number, but no gradient reaches the logits: the generator could not learn from it")
-    far = torch.tensor([-200.0, -100.0], requires_grad=True)
-    loss = answer(far)
-    (gradient,) = torch.autograd.grad(loss, far) if loss.isfinite() else (far * torch.nan,)
-    if not same(gradient, torch.tensor([-0.5, -0.5]), 1e-3):
-        raise Wrong("right for these, but at a logit of -100 sigmoid is 0 in 32 bits: softplus or logsigmoid is safe")
-    return "the right loss, and its gradient does not vanish where D rejects the fakes"
+def hinge_losses(answer) -> str:
+    """``answer(real_logits, fake_logits)``: hinge losses of discriminator and generator, averaged over the batch."""
+    real = torch.tensor([-2.2, 0.5, 3.0], requires_grad=True)
+    fake = torch.tensor([-3.4, -0.25, 0.85, 2.1], requires_grad=True)
+    result = given(answer(real, fake))
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Wrong("return both losses: the discriminator's, then the generator's")
+    loss_d, loss_g = map(given, result)
+    if not all(isinstance(loss, Tensor) and loss.ndim == 0 for loss in (loss_d, loss_g)):
+        raise Wrong("each loss is one number, a tensor without axes: the mean over the batch")
+    for loss, mistakes, wanted in (
+        (loss_d, _wrong_hinges(real.detach(), fake.detach()), F.relu(1 - real).mean() + F.relu(1 + fake).mean()),
+        (loss_g, _wrong_generators(fake.detach()), -fake.mean()),
+    ):
+        if same(loss.detach(), wanted.detach()):
+            continue
+        named = (sentence for sentence, value in mistakes.items() if same(loss.detach(), value))
+        raise Wrong(next(named, f"for these logits it is {wanted.item():.4f}, but you say {loss.item():.4f}"))
+    for loss, logits, wanted in ((loss_d, real, [-1, -1, 0]), (loss_d, fake, [0, 1, 1, 1]), (loss_g, fake, [-1] * 4)):
+        if not loss.requires_grad:
+            raise Wrong("the right number, but no gradient reaches the logits: nothing could learn from it")
+        (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True, allow_unused=True)
+        if gradient is None or not same(gradient * len(logits), torch.tensor(wanted, dtype=torch.float)):
+            raise Wrong("the right number, but another gradient: something on the way is detached")
+    return "the discriminator learns from logits inside the margins only, the generator from all of its fakes"
 
 
-def _loss_mistakes(logits: Tensor) -> list[tuple[Tensor, str]]:
-    return [
-        (
-            F.logsigmoid(-logits).mean(),
-            "this is log(1 - D), the saturating loss: its gradient vanishes when D is certain",
-        ),
-        (F.logsigmoid(logits).mean(), "the sign is wrong: fakes that pass for real must make the loss small"),
-        (F.softplus(logits).mean(), "this is the discriminator's loss on fakes: the generator wants the opposite"),
-        (F.softplus(-logits).sum(), "this is the sum over the batch: average, once"),
-        (-torch.sigmoid(logits).mean(), "the logarithm is missing"),
-    ]
+def _wrong_hinges(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    relu = F.relu
+    return {
+        "the margins are on the wrong sides: a real image is content from 1 upwards, a fake from -1 downwards":
+            relu(1 + real).mean() + relu(1 - fake).mean(),
+        "the margin is missing: these are distances to 0, not to 1 and -1": relu(-real).mean() + relu(fake).mean(),
+        "the term of the fakes has the margin of real images": relu(1 - real).mean() + relu(1 - fake).mean(),
+        "without relu, logits beyond the margin would be paid for, too": (1 - real).mean() + (1 + fake).mean(),
+        "this is the sum over the batch: take the mean of each term": relu(1 - real).sum() + relu(1 + fake).sum(),
+        "the term of the fakes is missing": relu(1 - real).mean(),
+        "the term of the real images is missing": relu(1 + fake).mean(),
+        "this is half of the loss: the two means are added": (relu(1 - real).mean() + relu(1 + fake).mean()) / 2,
+        "this is the cross-entropy of the lesson: a hinge has no logarithm": discriminator_loss(real, fake),
+    }  # fmt: skip
+
+
+def _wrong_generators(fake: Tensor) -> dict[str, Tensor]:
+    return {
+        "the generator's sign is wrong: large logits of its fakes make its loss small": fake.mean(),
+        "the generator has no margin: with relu, fakes beyond it would have no gradient": F.relu(1 - fake).mean(),
+        "this is the sum over the fakes: take the mean": -fake.sum(),
+        "this is the discriminator's term for fakes: the generator wants the opposite": F.relu(1 + fake).mean(),
+        "this is the lesson's -log D(fake): a hinge has no logarithm": generator_loss(fake),
+    }  # fmt: skip
 
 
 @check
