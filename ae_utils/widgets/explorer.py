@@ -1,5 +1,6 @@
 """``LatentExplorer``: a slider for each dimension of a latent code, and beside them the decoded image."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,7 +25,8 @@ class LatentExplorer(anywidget.AnyWidget):
 
     ``z`` (latent_dim numbers) and ``label`` (a digit, or None without ``label_choices``) can be read, set and observed
     from Python. ``reason`` is None when the page evaluates the decoder itself, even without a kernel; otherwise it says
-    why the kernel must. The page keeps the weights that the decoder has when the explorer is made.
+    why the kernel must. The page keeps the weights that the decoder has when the explorer is made. ``page_name`` is
+    what other widgets, such as ``CodeCloud``, call it in the page.
     """
 
     _esm = SCRIPT
@@ -55,7 +57,8 @@ class LatentExplorer(anywidget.AnyWidget):
         state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range)
         self._decode, self._explorer_state = state.decode, state
         self.reason: str | None = None
-        content = state.for_page()
+        self.page_name = uuid.uuid4().hex  # several notebooks may share one page
+        content = {**state.for_page(), "name": self.page_name}
         try:
             content["graph"] = state.graph()
         except Unsupported as reason:

@@ -56,7 +56,8 @@ def shortened(lesson):
     """A lesson's cells up to its last explorer, on 2,000 images; each training is one epoch."""
     notebook = nbformat.read(LESSONS / lesson, 4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    end = max(i for i, cell in enumerate(cells) if "\nLatentExplorer(" in cell.source)
+    shown = re.compile(r"^(LatentExplorer\(|explorer$)", re.MULTILINE)
+    end = max(i for i, cell in enumerate(cells) if shown.search(cell.source))
     for cell in cells:
         if "settings" in cell.metadata.get("tags", ()):
             cell.source = re.sub(r"^(epochs\w*) = \d+", r"\1 = 1", cell.source, flags=re.MULTILINE)

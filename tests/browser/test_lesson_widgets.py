@@ -1,12 +1,12 @@
 """``Player`` and ``Predict`` in a plain page, opened from the file system without a network, by mouse and keys."""
 
 import itertools
-import json
 import re
 
 import pytest
 import torch
 from pictures import PIXELS, quiet_tab
+from plain_page import get, open_page, saved
 
 from ae_utils.widgets.player import Player
 from ae_utils.widgets.predict import Predict
@@ -14,62 +14,6 @@ from ae_utils.widgets.predict import Predict
 FRAMES = torch.linspace(0, 1, 5)[:, None, None, None].expand(5, 1, 8, 8)  # each of one grey
 CAPTIONS = ("zero", "one", "two", "three", "four, the last one, with a caption that is much longer than the others")
 CHOICES = ("`z` <b>grows</b>", "it shrinks", "nothing & more")
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:">
-<!-- unsafe-eval: Playwright waits that way -->
-<title>widgets</title>
-<style>:root { color-scheme: light dark; } body { background: Canvas; font-family: sans-serif; }</style>
-<script>
-// What a widget needs of a notebook's model: set raises an event, save_changes goes to a kernel.
-globalThis.models = [];
-function modelOf(traits) {
-  const handlers = {}, model = {
-    saved: [],
-    get: (name) => traits[name],
-    set(name, value) {
-      if (traits[name] === value) return;
-      traits[name] = value;
-      for (const handler of handlers[`change:${name}`] ?? []) handler();
-    },
-    on(event, handler) { (handlers[event] ??= new Set()).add(handler); },
-    off(event, handler) { handlers[event].delete(handler); },
-    save_changes() { model.saved.push({ ...traits, _state: null }); },
-    handlers: () => Object.values(handlers).reduce((count, set) => count + set.size, 0),
-  };
-  models.push(model);
-  return model;
-}
-</script>
-<body>WIDGETS</body>
-</html>"""
-WIDGET = """<style>STYLE</style><main></main><script type="module">SCRIPT
-const model = modelOf(TRAITS);
-model.leave = render({ model, el: document.querySelectorAll("main")[models.length - 1] });
-</script>"""
-
-
-def open_page(tab, path, *widgets):
-    """A page with the widgets, each a module of its own, as in a notebook; ``models`` are their traits."""
-    parts = []
-    for widget in widgets:
-        names = [name for name in ("_state", "frame", "choice") if widget.has_trait(name)]
-        traits = json.dumps({name: getattr(widget, name) for name in names}).replace("<", "\\u003c")
-        parts.append(WIDGET.replace("STYLE", widget._css).replace("SCRIPT", widget._esm).replace("TRAITS", traits))
-    path.write_text(PAGE.replace("WIDGETS", "".join(parts)), encoding="utf-8")
-    tab.goto(path.as_uri())
-    return tab
-
-
-def get(tab, trait, place=0):
-    return tab.evaluate(f"models[{place}].get('{trait}')")
-
-
-def saved(tab, trait, place=0):
-    """What the kernel heard, in order."""
-    return tab.evaluate(f"models[{place}].saved.map((traits) => traits.{trait})")
 
 
 def shades(tab):

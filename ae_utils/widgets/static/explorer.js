@@ -22,10 +22,12 @@ function render({ model, el }) {
   const pad = state.low.length > 1 ? createPad(state, code, change) : null;
   const choices = state.choices.length ? createChoices(state, code, change, id) : null;
   const parts = [sliders, pad, choices].filter(Boolean);
+  const shared = shareCode(state, code, change);
   function draw() {
     frame = 0;
     for (const part of parts) part.show();
     decode(code);
+    shared.tell();
     if (touched) setTraits(model, { z: [...code.z], ...(code.label === null ? {} : { label: code.label }) });
     touched = false;
   }
@@ -39,6 +41,7 @@ function render({ model, el }) {
   return () => {
     cancelAnimationFrame(frame);
     leave();
+    shared.leave();
     decode.stop?.();
   };
 }
@@ -51,6 +54,24 @@ function followCode(model, code, schedule) {
     Object.assign(code, { z: [...z], label });
     schedule();
   });
+}
+
+/**
+ * Other widgets of the page send this explorer a code, and hear which one it shows, through events of the document:
+ * they pass from cell to cell and need no kernel. Who sends one learns from `defaultPrevented` that it arrived.
+ */
+function shareCode({ name, choices }, code, change) {
+  const receive = (event) => {
+    const { explorer, z, label } = event.detail;
+    if (explorer !== name) return;
+    event.preventDefault();
+    change([...z], choices.includes(label) ? label : code.label);
+  };
+  document.addEventListener("latent-explorer:send", receive);
+  return {
+    tell() { document.dispatchEvent(new CustomEvent("latent-explorer:shown", { detail: { explorer: name, z: [...code.z] } })); },
+    leave() { document.removeEventListener("latent-explorer:send", receive); },
+  };
 }
 
 /** Images decoded by the page itself. */
@@ -161,16 +182,6 @@ function createChoices(state, code, change, id) {
       inputs.forEach((input, i) => { input.checked = state.choices[i] === code.label; });
     },
   };
-}
-
-/** z₁, z₂ …, as in the formulas (Python's z[0], z[1] …). */
-function nameOf(i) {
-  return "z" + [...String(i + 1)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-}
-
-/** Two decimals and a true minus sign, which 0.00 never has. */
-function numberText(number) {
-  return number.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−");
 }
 
 export default { render };

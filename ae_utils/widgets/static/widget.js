@@ -1,5 +1,5 @@
-// What the widgets share: elements, keys, and the traits of the model. This file stands before a widget's
-// own in one module.
+// What the widgets share: elements, keys, the traits of the model, and how a code's numbers are written. This file
+// stands before a widget's own in one module.
 
 function create(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -26,4 +26,14 @@ function setTraits(model, traits) {
   } catch {
     // what is shown does not depend on the kernel
   }
+}
+
+/** z₁, z₂ …, as in the formulas (Python's z[0], z[1] …). */
+function nameOf(i) {
+  return "z" + [...String(i + 1)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+}
+
+/** Two decimals and a true minus sign, which 0.00 never has. */
+function numberText(number) {
+  return number.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−");
 }
