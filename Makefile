@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test elsewhere notebooks scoreboard stress
+.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun
 
 lab: $(STAMP)
 	$(BIN)/python -m ae_utils.course.lab $(if $(FOLDER),--folder "$(FOLDER)")
@@ -33,6 +33,12 @@ stress: $(STAMP)  # kills, broken files and odd arguments by the hundred, checks
 
 scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard
+
+speedrun: $(STAMP)  # verifies the record of each track, or goes on where it was stopped
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils speedrun
+
+experiments: $(STAMP)  # runs what is missing in results/experiments, the tables that lessons read
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils experiments
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'

@@ -119,6 +119,35 @@ def scoreboard(recipes: tuple[str, ...], results: Path, **options: Any) -> None:
     print(f"{table}: all of them side by side")
 
 
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[TRACK]...")
+@click.option("--seeds", multiple=True, type=SEED, help="0, 1, 2 and one that verifies; may be repeated.")
+@click.option("--out", type=FILE, default="runs/speedrun", show_default=True, help="The folder of the trained models.")
+@click.option("--results", type=FILE, default="results", show_default=True, help="The folder of the tables.")
+def speedrun(names: tuple[str, ...], **options: Any) -> None:
+    """Verify the records of the speedrun: of every TRACK, or entries and ideas by name."""
+    from ae_utils.course.speedrun.board import Speedrun
+    from ae_utils.runs.progress import ProgressBar
+
+    with ProgressBar() as progress:
+        for line in Speedrun(**options, hooks=progress.hooks).run(names):
+            progress.write(line)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--seeds", multiple=True, type=SEED, help="Instead of the experiments' own; may be repeated.")
+@click.option("--set", "replaced", multiple=True, metavar="NAME=VALUE", help="For every variant; may be repeated.")
+@click.option("--runs", type=FILE, default="runs/experiments", show_default=True, help="Models go to RUNS/seed-S.")
+@click.option("--results", type=FILE, default="results/experiments", show_default=True, help="Folder of the tables.")
+def experiments(names: tuple[str, ...], **options: Any) -> None:
+    """Run the trainings behind the lessons' sentences that are missing in their tables, NAME by name, or all."""
+    from ae_utils.course.experiments.registry import run_experiments
+
+    for table in run_experiments(names, **options):
+        print(table)
+
+
 @cli.group()
 def altered() -> None:
     """Altered MNIST."""

@@ -65,7 +65,9 @@ class VAE(nn.Module):
 
     The encoder returns ``2 * latent_dim`` numbers, mu and then logvar; the decoder returns logits, whose sigmoid is the
     image. ``forward`` draws z in evaluation mode too, because the ELBO is an expectation over z; ``encode`` and
-    ``decode`` draw nothing. A label, which conditional models need, is accepted and ignored.
+    ``decode`` draw nothing. With ``samples`` K it encodes each image once and draws K codes: all parts of its output
+    have batch * K rows, those of one image one after the other. A label, which conditional models need, is accepted
+    and ignored.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int):
@@ -73,8 +75,11 @@ class VAE(nn.Module):
         self.encoder, self.decoder, self.latent_dim = encoder, decoder, latent_dim
         self.output_activation = nn.Sigmoid()
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> VAEOutput:
+    def forward(self, x: Tensor, label: Tensor | None = None, samples: int = 1) -> VAEOutput:
         mu, logvar = self.posterior(x, label)
+        if samples != 1:
+            mu, logvar = mu.repeat_interleave(samples, 0), logvar.repeat_interleave(samples, 0)
+            label = None if label is None else label.repeat_interleave(samples, 0)
         z = reparameterize(mu, logvar)
         return VAEOutput(self.logits(z, label), z, mu, logvar)
 
@@ -113,8 +118,10 @@ class PriorVAE(VAE):
         super().__init__(encoder, decoder, latent_dim)
         self.prior = prior
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> PriorVAEOutput:  # type: ignore[override] # one more
-        output = super().forward(x, label)
+    def forward(  # type: ignore[override] # an output with one part more
+        self, x: Tensor, label: Tensor | None = None, samples: int = 1
+    ) -> PriorVAEOutput:
+        output = super().forward(x, label, samples)
         return PriorVAEOutput(*output, self.prior(output.z))
 
 

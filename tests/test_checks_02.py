@@ -18,6 +18,11 @@ def transposed_size(n, kernel, stride, padding, output_padding):
     return (n - 1) * stride - 2 * padding + kernel + output_padding
 
 
+def down_and_up(stride=3, padding=1, extra=0, kernel=3, back=3):
+    up = nn.ConvTranspose2d(4, 1, kernel, stride=back, padding=1, output_padding=extra)
+    return nn.Conv2d(1, 4, kernel, stride=stride, padding=padding), up
+
+
 def receptive_field(layers):
     pixels, apart = 1, 1
     for kernel, stride in layers:
@@ -58,6 +63,7 @@ def stub(*_):
 RIGHT_ANSWERS = {
     "conv_size": conv_size,
     "transposed_size": transposed_size,
+    "down_and_up": down_and_up,
     "receptive_field": receptive_field,
     "maxpool_encoder": maxpool_encoder,
     "without_stamping": without_stamping,
@@ -70,6 +76,13 @@ MISTAKES = [
     ("transposed_size", lambda n, k, s, p, extra: n * s - 2 * p + k + extra, "steps between"),
     ("transposed_size", lambda n, k, s, p, extra: (n - 1) * s - 2 * p + k, "output padding"),
     ("transposed_size", lambda n, k, s, p, extra: n * s, "first and the last"),
+    ("down_and_up", lambda: down_and_up(padding=0), "28 pixels become 9"),
+    ("down_and_up", lambda: down_and_up(stride=2), "28 pixels become 14"),
+    ("down_and_up", lambda: down_and_up(extra=1), "the way back gives 29"),
+    ("down_and_up", lambda: down_and_up(back=2), "the way back gives 19"),
+    ("down_and_up", lambda: down_and_up(kernel=4), "make both 3 × 3"),
+    ("down_and_up", lambda: down_and_up()[::-1], "in this order"),
+    ("down_and_up", lambda: down_and_up()[0], "in this order"),
     ("receptive_field", lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers), "two pixels apart"),
     ("receptive_field", own_stride_first, "not itself"),
     ("receptive_field", lambda layers: layers[-1][0] + 40, "first layer to the last"),

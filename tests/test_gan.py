@@ -17,6 +17,7 @@ from ae_utils.metrics.samples import (
     nearest_distance,
 )
 from ae_utils.models import Discriminator, Generator
+from ae_utils.networks.mixture import MixtureComponent
 from ae_utils.recipes.registry import RECIPES
 from ae_utils.training.gan import AdversarialStep
 from ae_utils.training.loop import History, fit
@@ -25,15 +26,41 @@ from ae_utils.training.step import Diverged
 from ae_utils.widgets.live import LivePlot
 
 
-@pytest.fixture(params=["gan", "gan-conv"])
-def step(request):
-    recipe = RECIPES[request.param]
+@pytest.fixture(params=["gan", "gan-conv", "gan-mixture"])
+def recipe(request):
+    return RECIPES[request.param]
+
+
+@pytest.fixture
+def step(recipe):
     torch.manual_seed(0)
     return recipe.step(recipe, recipe.build())
 
 
 def weights(network):
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+def test_a_component_is_the_place_of_the_largest_of_the_first_numbers():
+    z = torch.tensor([[0.1, 0.7, -2.0, 9.0], [-1.0, -3.0, -0.5, 9.0]])
+    expected = torch.tensor([[0.1, 0.7, -2.0, 9.0, 0.0, 5.0, 0.0], [-1.0, -3.0, -0.5, 9.0, 0.0, 0.0, 5.0]])
+    assert torch.equal(MixtureComponent(3, scale=5.0)(z), expected)
+
+
+def test_all_components_are_equally_probable():
+    torch.manual_seed(0)
+    components = MixtureComponent(16, scale=1.0)(torch.randn(40_000, 64))[:, 64:]
+    assert torch.equal(components.sum(1), torch.ones(40_000))
+    assert components.mean(0).tolist() == pytest.approx([1 / 16] * 16, abs=0.005)  # four standard errors
+
+
+def test_a_generator_with_components_jumps_from_one_to_the_next():
+    generator = RECIPES["gan-mixture"].build().eval()
+    z = torch.zeros(3, 64)
+    z[:, 0], z[:, 1] = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([0.9998, 0.9999, 1.0001])
+    with torch.no_grad():
+        before, at, after = generator(z)
+    assert (after - at).abs().max() > 100 * (at - before).abs().max()
 
 
 def test_losses_are_cross_entropies():
@@ -109,8 +136,7 @@ def test_statistics_belong_to_the_averaged_weights(step, train):
     assert (stored - own).abs().mean() < 0.01
 
 
-def test_stopped_and_resumed_gives_the_bits_of_never_stopped(step, train):
-    recipe = RECIPES["gan"] if step.generator.decoder[0].out_features == 256 else RECIPES["gan-conv"]
+def test_stopped_and_resumed_gives_the_bits_of_never_stopped(recipe, step, train):
     kept = {}
 
     def keep(state):

@@ -50,9 +50,10 @@ def test_l1_is_the_sum_over_a_codes_numbers():
 GAIN, STD = 1.5, 0.7  # z from N(0, 1), x from N(GAIN z, STD²), so x from N(0, GAIN² + STD²)
 
 
-def exact(x, label):
+def exact(x, label, samples=1):
     variance = 1 / (1 + GAIN**2 / STD**2)
-    mu, logvar = variance * GAIN / STD**2 * x.flatten(1), torch.full((len(x), 1), math.log(variance))
+    mu = (variance * GAIN / STD**2 * x.flatten(1)).repeat_interleave(samples, 0)
+    logvar = torch.full_like(mu, math.log(variance))
     z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
     return Output(z=z, logits=GAIN * z[:, :, None, None], mu=mu, logvar=logvar)
 
@@ -101,23 +102,23 @@ def test_the_importance_weighted_objective_reports_the_kl_of_each_image():
 def test_grey_pixels_stay_grey_unless_asked_otherwise(objective, progress):
     seen, x = [], torch.rand(4, 1, 1, 1)
 
-    def model(x, label):
+    def model(x, label, **options):
         seen.append(x)
-        return exact(x, label)
+        return exact(x, label, **options)
 
     objective(model, Batch(x, x, torch.zeros(4)), progress, likelihood=normal)
     assert set(seen[0].unique().tolist()) == set(x.unique().tolist())
 
 
 def test_five_samples_are_drawn_and_a_pixel_is_a_tenth_wide_by_default():
-    lengths, x = [], torch.rand(4, 1, 1, 1)
+    asked, x = [], torch.rand(4, 1, 1, 1)
 
-    def model(x, label):
-        lengths.append(len(x))
-        return exact(x, label)
+    def model(x, label, samples):
+        asked.append((len(x), samples))
+        return exact(x, label, samples)
 
     importance_weighted(model, Batch(x, x, torch.zeros(4)), 0.0, likelihood=normal)
-    assert lengths == [4 * 5]
+    assert asked == [(4, 5)]  # each image once, with five codes
     expected = -Normal(torch.sigmoid(x), 0.1).log_prob(x).flatten()
     assert torch.allclose(gaussian(x, x), expected, rtol=1e-4)
 

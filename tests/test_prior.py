@@ -8,12 +8,13 @@ from torch import nn
 from torch.distributions import Normal
 
 from ae_utils.data.dataset import Batch
-from ae_utils.losses.vae import learned_prior_elbo, log_posterior, negative_elbo
+from ae_utils.losses.vae import importance_weighted, learned_prior_elbo, log_posterior, negative_elbo
 from ae_utils.metrics.conditional import draw
 from ae_utils.metrics.likelihood import binary, elbo, log_likelihood
 from ae_utils.models import VAE, PriorVAE
 from ae_utils.networks.dense import dense_decoder, dense_encoder
 from ae_utils.networks.prior import FlowPrior
+from ae_utils.recipes.registry import get
 
 
 def flow(latent_dim=3, layers=4):
@@ -97,6 +98,38 @@ def test_metrics_take_the_learned_prior(test):
         torch.manual_seed(4)
         values.append((float(elbo(model, images).mean()), float(log_likelihood(model, images, samples=20).mean())))
     assert [b - a for a, b in zip(*values, strict=True)] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_the_importance_weighted_bound_takes_the_learned_prior(test):
+    """With one code it is the ELBO; with 500 it is the estimate of log p(x)."""
+    model, images = PriorVAE(*parts(), flow(), 3), binary(test)[:20]
+    batch = Batch(images.x, images.x, images.label)
+    with torch.no_grad():
+        torch.manual_seed(5)
+        elbo_loss = learned_prior_elbo(model, batch, 0.0)
+        torch.manual_seed(5)
+        one = importance_weighted(model, batch, 0.0, samples=1)
+        assert {name: float(one[name]) for name in one} == pytest.approx(
+            {name: float(elbo_loss[name]) for name in one}, rel=1e-5
+        )
+        many = importance_weighted(model, batch, 0.0, samples=500)["loss"]
+        assert float(many) == pytest.approx(-float(log_likelihood(model, images, samples=500).mean()), abs=0.5)
+
+
+def test_channels_last_is_a_matter_of_memory_alone(test):
+    """The recipe's network lies in memory channels last and has the loss and the gradients of the usual layout."""
+    batch, found = Batch(test.x[:32], test.x[:32], test.label[:32]), []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        torch.manual_seed(0)
+        model = get("vae-flow-prior").build().to(memory_format=layout)
+        torch.manual_seed(1)
+        loss = learned_prior_elbo(model, batch, 0.0)["loss"]
+        loss.backward()
+        found.append([loss.detach(), *(model.get_parameter(f"encoder.{layer}.weight").grad for layer in (0, 3, 6))])
+    torch.manual_seed(0)
+    assert get("vae-flow-prior").build().encoder[3].weight.is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
 
 
 def test_samples_come_through_the_prior():

@@ -29,6 +29,7 @@ def widths(network):
         ("linear-5d", [784, 128, 64, 12, 5], 13),
         ("deep-3d", [784, 128, 64, 32, 16, 12, 3], 20),
         ("linear-3d-fast", [784, 128, 64, 12, 3], 10),
+        ("linear-3d-best", [784, 256, 128, 64, 3], 10),
     ],
 )
 def test_published_widths(name, encoder, epochs):

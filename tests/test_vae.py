@@ -20,7 +20,9 @@ from ae_utils.losses.vae import (
     log_weights,
     negative_elbo,
 )
-from ae_utils.models import VAE, reparameterize
+from ae_utils.models import CVAE, VAE, reparameterize
+from ae_utils.networks.conditional import ConcatLabel, ConditionalSequential
+from ae_utils.networks.dense import dense_decoder
 from ae_utils.recipes.registry import get
 from ae_utils.recipes.vae import dense_vae, small_vae
 from ae_utils.runs.run import Run
@@ -140,6 +142,42 @@ def test_log_weights_are_those_of_torch_distributions(model, batch):
     prior, posterior = Normal(0.0, 1.0), Normal(output.mu, torch.exp(0.5 * output.logvar))
     theirs = (prior.log_prob(output.z) - posterior.log_prob(output.z)).sum(1) - bernoulli(output.logits, batch.x)
     torch.testing.assert_close(log_weights(output, batch.target), theirs, rtol=1e-5, atol=1e-3)
+
+
+def conditional():
+    encoder = ConditionalSequential(nn.Flatten(), ConcatLabel(), nn.Linear(794, 10))
+    return CVAE(encoder, ConditionalSequential(ConcatLabel(), dense_decoder((15,), last=nn.Identity)), 5)
+
+
+@pytest.mark.parametrize("build", [lambda: dense_vae(5, 16), lambda: small_vae(5), conditional])
+def test_codes_of_one_encoding_are_those_of_repeated_images(build, batch):
+    """BatchNorm sees the same mean and variance either way."""
+    torch.manual_seed(2)
+    model, many = build(), [part.repeat_interleave(4, 0) for part in batch]
+    once, repeated = seeded(model, batch.x, batch.label, samples=4), seeded(model, many[0], many[2])
+    for part, same in zip(once, repeated, strict=True):
+        torch.testing.assert_close(part, same, rtol=1e-5, atol=1e-5)
+    assert len(once.logits) == 24 and not torch.equal(once.z[0], once.z[1])
+
+
+def test_the_bound_is_that_of_repeated_images(model, batch):
+    many = Batch(*(part.repeat_interleave(4, 0) for part in batch))
+    log_w = log_weights(seeded(model, many.x), many.target).view(6, 4)
+    loss = seeded(importance_weighted, model, batch, 0.0, samples=4)["loss"]
+    assert loss.item() == pytest.approx(math.log(4) - log_w.logsumexp(1).mean().item(), rel=1e-6)
+
+
+def test_each_image_is_encoded_once(model, batch):
+    lengths = []
+    model.encoder.register_forward_hook(lambda encoder, given, output: lengths.append(len(output)))
+    importance_weighted(model, batch, 0.0, samples=7)
+    assert lengths == [6]
+
+
+@pytest.mark.parametrize("samples", [0, -1])
+def test_a_bound_of_no_samples_is_refused(samples, model, batch):
+    with pytest.raises(InvalidInput, match=f"expects at least one sample per image, but got {samples}"):
+        importance_weighted(model, batch, 0.0, samples=samples)
 
 
 def test_more_samples_tighten_the_bound(model, batch):

@@ -74,6 +74,7 @@ MODEL = Item(
     """
 class CVAE(VAE):
     def posterior(self, x, label=None):
+        label = require_label(label, len(x))
         mu, logvar = ...
         return mu, logvar
 

@@ -87,7 +87,7 @@ def learned_prior_elbo(
         batch = binarized(batch)
     output = model(batch.x, batch.label)
     reconstruction = likelihood(output.logits, batch.target).mean()
-    kl = (log_posterior(output.z, output.mu, output.logvar) - output.log_prior).mean()
+    kl = kl_of(output).mean()
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
@@ -96,8 +96,23 @@ def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * ((z - mu).square() / logvar.exp() + logvar + math.log(2 * math.pi)).sum(1)
 
 
+def kl_of(output: GivesPosterior) -> Tensor:
+    """KL(q(z|x) ‖ p(z)) of each image → (n,): in closed form where p(z) is N(0, I), else from the z drawn.
+
+    With the ``log_prior`` of a learned prior it is log q(z|x) - log p(z), whose mean over z is the KL.
+    """
+    if hasattr(output, "log_prior"):
+        return log_posterior(output.z, output.mu, output.logvar) - output.log_prior
+    return kl_to_prior(output.mu, output.logvar)
+
+
 def log_weights(output: GivesPosterior, target: Tensor, likelihood: Likelihood = bernoulli) -> Tensor:
-    """log p(target|z) + log p(z) - log q(z|x) of each image for the z that was drawn → (n,); its mean is the ELBO."""
+    """log p(target|z) + log p(z) - log q(z|x) of each image for the z that was drawn → (n,); its mean is the ELBO.
+
+    log p(z) is the output's ``log_prior`` where the model has learned it, else that of N(0, I).
+    """
+    if hasattr(output, "log_prior"):
+        return -kl_of(output) - likelihood(output.logits, target)
     std = torch.exp(0.5 * output.logvar)
     eps = (output.z - output.mu) / std
     log_ratio = 0.5 * (eps.square() - output.z.square() + output.logvar).sum(1)  # log p(z) - log q(z|x)
@@ -115,13 +130,14 @@ def importance_weighted(
 ) -> dict[str, Tensor]:
     """Minus the importance-weighted bound with ``samples`` codes per image, in nats; with one code minus the ELBO.
 
-    The bound on log p(x) is tighter with more samples. ``kl`` is reported beside it. Burda, Grosse, Salakhutdinov 2016.
+    The bound on log p(x) is tighter with more samples. ``kl`` is reported beside it. Each image is encoded once.
+    Burda, Grosse, Salakhutdinov 2016. Raises ``InvalidInput`` for fewer than one sample.
     """
+    if samples < 1:
+        raise InvalidInput(f"importance_weighted expects at least one sample per image, but got {samples}.")
     if binarize:
         batch = binarized(batch)
-    x, target = (images.repeat_interleave(samples, 0) for images in (batch.x, batch.target))
-    label = batch.label.repeat_interleave(samples, 0)
-    output = model(x, label)
-    log_w = log_weights(output, target, likelihood).view(-1, samples)
+    output = model(batch.x, batch.label, samples=samples)
+    log_w = log_weights(output, batch.target.repeat_interleave(samples, 0), likelihood).view(-1, samples)
     bound = torch.logsumexp(log_w, 1) - math.log(samples)
-    return {"loss": -bound.mean(), "kl": kl_to_prior(output.mu, output.logvar).mean()}
+    return {"loss": -bound.mean(), "kl": kl_of(output).mean()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from ae_utils.metrics.samples import (
 )
 from ae_utils.models import Discriminator, Generator
 from ae_utils.networks.dense import dense, dense_encoder, linear_bn_act
+from ae_utils.networks.mixture import MixtureComponent
 from ae_utils.protocols import Decodes
 from ae_utils.recipes.base import Recipe
 from ae_utils.recipes.figures import samples
@@ -53,6 +54,12 @@ def conv_generator(latent_dim: int) -> Generator:
         nn.PixelShuffle(2),  # 1 × 28 × 28
     )
     return Generator(nn.Sequential(*layers), latent_dim)
+
+
+def mixture_generator(latent_dim: int, components: int) -> Generator:
+    """``conv_generator`` with a mixture of so many components in place of N(0, I)."""
+    layers = conv_generator(latent_dim + components).decoder
+    return Generator(nn.Sequential(MixtureComponent(components), *cast(nn.Sequential, layers)), latent_dim)
 
 
 def conv_discriminator() -> Discriminator:
@@ -131,6 +138,19 @@ RECIPES = (
         batch_size=32,
         epochs=8,
         system=13,
+        prior=True,
+        evaluate=generation_quality,
+        figures=(samples,),
+    ),
+    Recipe(
+        "gan-mixture",
+        "gan-conv with a mixture of 16 components as its noise",
+        mixture_generator,
+        settings={"latent_dim": 64, "components": 16},
+        step=partial(adversarial_step, discriminator=conv_discriminator, rates=(3e-3, 1.5e-3)),
+        schedule=linear_decay,
+        batch_size=32,
+        epochs=8,
         prior=True,
         evaluate=generation_quality,
         figures=(samples,),

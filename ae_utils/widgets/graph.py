@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ae_utils.errors import InvalidInput
+from ae_utils.networks.mixture import MixtureComponent
 from ae_utils.networks.velocity import NO_LABEL
 from ae_utils.widgets.fold import (
     AddTimeLabel,
@@ -63,38 +64,43 @@ def page_graph(decoder: nn.Module, codes: Tensor, expected: Tensor, label: Tenso
     raise Unsupported("its layers, one after the other, do not give the images that decode gives")
 
 
-def flow_graph(flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None = None) -> dict[str, Any]:
+def flow_graph(
+    flow: Flow, codes: Tensor, expected: Tensor, label: Tensor | None = None, *, times: int | None = None
+) -> dict[str, Any]:
     """The graph of a latent flow: that of its autoencoder's decoder, and its velocity under ``"flow"``.
 
-    The same as ``page_graph``, but what is checked are the images at the end of all steps.
+    The same as ``page_graph``, but what is checked are the images at the end of all steps. The page knows the
+    velocity at the times 0, 1/``times``, … 1, so it can take any number of steps that divides ``times``, which is
+    the flow's own number of steps or a multiple of it.
     """
-    full = fold_velocity(flow.velocity, flow.steps).cpu().eval()
+    times = times or flow.steps
+    full = fold_velocity(flow.velocity, times).cpu().eval()
     half = copy.deepcopy(full).half().float()
     decoder = nn.Sequential(flow.autoencoder.decoder, flow.autoencoder.output_activation)
     label = torch.full((len(codes),), NO_LABEL) if label is None else label
     for dtype, velocity in (("float16", half), ("float32", full)):
-        z = _integrated(velocity, codes, label, flow.steps, flow.guidance) * flow.std + flow.mean
+        z = _integrated(velocity, codes, label, flow, times) * flow.std + flow.mean
         ops = _ops(velocity, codes[:1], label[:1])
         if _multiply_adds(ops) > MOST_MULTIPLY_ADDS:
             raise Unsupported(f"a step takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
         if _close(fold_batchnorm(decoder).eval()(z), expected):
             scale: Op = {"mean": flow.mean, "std": flow.std}
-            numbers = {"steps": flow.steps, "guidance": flow.guidance, "unknown": NO_LABEL}
+            numbers = {"steps": flow.steps, "times": times, "guidance": flow.guidance, "unknown": NO_LABEL}
             packed = {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops], **numbers, **_packed(scale, dtype)}
             return {**page_graph(decoder, z, expected), "flow": packed}
     raise Unsupported("its layers, one after the other, do not give the images that decode gives")
 
 
-def _integrated(velocity: PageNetwork, z: Tensor, label: Tensor, steps: int, guidance: float) -> Tensor:
+def _integrated(velocity: PageNetwork, z: Tensor, label: Tensor, flow: Flow, times: int) -> Tensor:
     """The velocity integrated by Heun's method, as ``models.LatentFlow`` does."""
-    unknown = torch.full_like(label, NO_LABEL)
+    unknown, stride = torch.full_like(label, NO_LABEL), times // flow.steps
 
-    def guided(z: Tensor, step: int) -> Tensor:
-        return torch.lerp(velocity(z, unknown, step), velocity(z, label, step), guidance)
+    def guided(z: Tensor, time: int) -> Tensor:
+        return torch.lerp(velocity(z, unknown, time), velocity(z, label, time), flow.guidance)
 
-    for step in range(steps):
-        first = guided(z, step)
-        z = z + (first + guided(z + first / steps, step + 1)) / (2 * steps)
+    for time in range(0, times, stride):
+        first = guided(z, time)
+        z = z + (first + guided(z + first / flow.steps, time + stride)) / (2 * flow.steps)
     return z
 
 
@@ -238,6 +244,7 @@ OPS: dict[type[nn.Module], Callable[..., Op]] = {  # each takes a layer of its o
     AddTimeLabel: _add_time_label,
     nn.LayerNorm: _layer_norm,
     AppendLabel: _activation("append_label"),
+    MixtureComponent: _activation("mixture_component", "count", "scale"),
     nn.PixelShuffle: _gather,
     nn.Upsample: _upsample,
     nn.ReLU: _activation("relu"),

@@ -2,9 +2,9 @@
 
 Cells are marked by tags: ``settings`` (one cell, simple assignments, seed and epochs among them), ``defines`` (what the
 package holds under the same name), ``mirrors`` (does by hand what the package does, and asserts the same numbers),
-``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only), ``your-turn`` (a stub
-that the learner fills; its check and a folded answer follow),
-``picture`` (written as a PNG beside the notebooks, for the README), ``your-turn`` (a stub that the learner fills).
+``claims`` (asserts what the prose says) and with it ``quality`` (true of trained models only) or ``recorded`` (about
+tables of long trainings), ``your-turn`` (a stub that the learner fills; its check and a folded answer follow),
+``picture`` (written as a PNG beside the notebooks, for the README).
 """
 
 import ast
@@ -23,7 +23,7 @@ from claim_values import instrumented
 from execute_notebooks import METADATA, ROOT, execute
 
 MAX_LINES, MAX_MEDIAN, MAX_PICTURE = 25, 8, 200_000
-TAGS = {"settings", "defines", "mirrors", "claims", "quality", "picture", "your-turn"}
+TAGS = {"settings", "defines", "mirrors", "claims", "quality", "picture", "recorded", "your-turn"}
 SHOWN = {"text/plain", "text/html", "image/png"}
 READABLE = re.compile(r"(?![0-9a-f]{8}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PLACES = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|private|var|opt|mnt)/|\b[A-Z]:\\")
@@ -306,6 +306,79 @@ def prose(markdown: str) -> str:
     return text
 
 
+# --- claims about tables of long trainings -------------------------------------------------------------------------
+
+
+def wrong_records(notebook) -> list[str]:
+    """Claims tagged ``recorded`` that no table is behind, and claims about tables that lack the tag.
+
+    A table is what ``recorded(NAME)`` returns, and whatever is computed from it. Such claims hold without training, so
+    they must not be the only ones: beside them a cell tagged ``claims`` and ``quality`` checks what was trained here.
+    """
+    complaints, computed = [], set()
+    for cell in code_cells(notebook, "recorded"):
+        tags = cell.metadata["tags"]
+        if "claims" not in tags or "quality" in tags:
+            complaints.append(f"cell {cell.id} is tagged `recorded`: it must be tagged `claims`, and not `quality`")
+    for cell in code_cells(notebook):
+        tags = cell.metadata.get("tags", [])
+        for node in _in_order(_tree(cell).body, computed):
+            if "claims" in tags and isinstance(node, ast.Assert) and _reads(node, computed) != ("recorded" in tags):
+                what = (
+                    "is not about a recorded table"
+                    if "recorded" in tags
+                    else "is about a recorded table; tag it `recorded`"
+                )
+                complaints.append(f"cell {cell.id}: `{ast.unparse(node.test)}` {what}")
+    if code_cells(notebook, "recorded") and not code_cells(notebook, "quality"):
+        complaints.append("all claims about trained models are `recorded`; train something here, too")
+    return complaints
+
+
+def _in_order(statements: list, computed: set[str]):
+    """Yield statement after statement, and keep in ``computed`` the names of what comes from a recorded table."""
+    for node in statements:
+        yield node
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value:
+            _bind(
+                node.targets if isinstance(node, ast.Assign) else [node.target], _reads(node.value, computed), computed
+            )
+        elif isinstance(node, ast.For):
+            _bind([node.target], _reads(node.iter, computed), computed)
+        elif isinstance(node, ast.FunctionDef) and _reads(node, computed):
+            computed.add(node.name)
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from _in_order([*getattr(node, "body", []), *getattr(node, "orelse", [])], computed)
+
+
+def _bind(targets: list, from_table: bool, computed: set[str]) -> None:
+    for target in targets:
+        if isinstance(target, ast.Tuple | ast.List):
+            _bind(target.elts, from_table, computed)
+        elif from_table:
+            computed.add(_base(target))
+        elif isinstance(target, ast.Name):
+            computed.discard(target.id)
+
+
+def _base(target) -> str:
+    while isinstance(target, ast.Subscript | ast.Attribute | ast.Starred):
+        target = target.value
+    return getattr(target, "id", "")
+
+
+def _reads(node, computed: set[str]) -> bool:
+    """Whether a table is read in ``node``, or something that comes from one; names of comprehensions are their own."""
+    nodes = list(ast.walk(node))
+    targets = [part for one in nodes if isinstance(one, ast.comprehension) for part in ast.walk(one.target)]
+    own = {part.id for part in targets if isinstance(part, ast.Name)}
+    return any(
+        (isinstance(one, ast.Call) and _name(one.func) == "recorded")
+        or (isinstance(one, ast.Name) and one.id in computed - own)
+        for one in nodes
+    )
+
+
 # --- claims about quality fail without training --------------------------------------------------------------------
 
 
@@ -352,7 +425,10 @@ def run_claims(notebook, folder: Path) -> list[Claim]:
 
 
 def untrained_claims(notebook, folder: Path) -> list[str]:
-    """Run with 0 epochs: a claim tagged ``quality`` that still holds is empty, any other that fails is mistagged."""
+    """Run with 0 epochs: a claim tagged ``quality`` that still holds is empty, any other that fails is mistagged.
+
+    Claims about recorded tables hold without training; ``wrong_records`` says what they have to be.
+    """
     names = epoch_settings(notebook)
     claims = run_claims(with_settings(notebook, **dict.fromkeys(names, 0)), folder)
     complaints = [

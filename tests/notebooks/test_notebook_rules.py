@@ -20,6 +20,7 @@ from notebook_rules import (
     with_settings,
     wrong_definitions,
     wrong_mirrors,
+    wrong_records,
 )
 from try_claims import main as try_claims
 
@@ -138,6 +139,44 @@ def test_a_mirror_without_an_assert_turns_red(lesson):
     assert wrong_mirrors(lesson) == []
     code_cells(lesson, "mirrors")[0].source = "print('the same')"
     assert len(wrong_mirrors(lesson)) == 1
+
+
+TABLE = "table = recorded('small')\nworst = table.error.max()\nerror = 1 / (1 + epochs)\nprint('read')"
+
+
+def recording(claim, *tags):
+    """The small lesson with a table, and one more claims cell."""
+    notebook = small_notebook(error=TABLE)
+    notebook.cells.append(nbformat.v4.new_code_cell(claim, id="records", metadata={"tags": list(tags)}))
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("claim", "tags", "complaint"),
+    [
+        ("assert worst < 1", ("claims", "recorded"), None),
+        ("assert all(row.error < 1 for row in recorded('small').itertuples())", ("claims", "recorded"), None),
+        ("limit = 2 * worst\nassert limit > error", ("claims", "recorded"), None),
+        ("assert worst < 1", ("claims",), "`worst < 1` is about a recorded table; tag it `recorded`"),
+        ("assert worst < 1", ("claims", "quality"), "is about a recorded table; tag it `recorded`"),
+        ("for error in [1 / epochs]:\n    assert error < 1", ("claims",), None),
+        ("for row in table.error:\n    assert row < 1", ("claims",), "`row < 1` is about a recorded table"),
+        ("worst = 0\nassert worst < 1", ("claims",), None),
+        ("assert all(worst < 1 for worst in [epochs])", ("claims",), None),
+        ("assert epochs > 1", ("claims", "recorded"), "`epochs > 1` is not about a recorded table"),
+        ("assert worst < 1", ("claims", "recorded", "quality"), "must be tagged `claims`, and not `quality`"),
+        ("assert worst < 1", ("recorded",), "must be tagged `claims`, and not `quality`"),
+    ],
+)
+def test_a_claim_about_a_recorded_table_needs_its_tag_and_no_other_has_it(claim, tags, complaint):
+    complaints = wrong_records(recording(claim, *tags))
+    assert (complaint is None and complaints == []) or any(complaint in found for found in complaints)
+
+
+def test_a_lesson_whose_claims_are_all_recorded_turns_red():
+    notebook = recording("assert worst < 1", "claims", "recorded")
+    notebook.cells = [cell for cell in notebook.cells if cell.id != "claims"]
+    assert wrong_records(notebook) == ["all claims about trained models are `recorded`; train something here, too"]
 
 
 def test_a_claim_that_needs_no_training_turns_red(tmp_path):

@@ -13,6 +13,7 @@ from notebook_rules import (
     wrong_answers,
     wrong_definitions,
     wrong_mirrors,
+    wrong_records,
 )
 from stress.share import WHOLE
 
@@ -38,6 +39,11 @@ def test_what_it_mirrors_is_compared(path):
 @every_notebook
 def test_every_your_turn_has_a_check_and_the_package_s_own_answer(path):
     assert wrong_answers(read(path)) == []
+
+
+@every_notebook
+def test_claims_about_recorded_tables_are_tagged_so(path):
+    assert wrong_records(read(path)) == []
 
 
 @pytest.mark.skipif(not WHOLE, reason="runs lessons in full: `make stress`")

@@ -45,6 +45,25 @@ def transposed_size(answer) -> str:
 
 
 @check
+def down_and_up(answer) -> str:
+    """``answer()``: a convolution from 28 to 10 pixels per side and a transposed one back, both with 3×3 kernels."""
+    layers = given(answer())
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    if not (isinstance(layers, tuple | list) and len(layers) == 2 and all(map(isinstance, layers, kinds))):
+        raise Wrong("an nn.Conv2d and an nn.ConvTranspose2d are expected, in this order")
+    if any(layer.kernel_size != (3, 3) for layer in layers):
+        raise Wrong(f"the kernels are {' and '.join(str(layer.kernel_size) for layer in layers)}: make both 3 × 3")
+    down, up = layers
+    small = down(torch.zeros(1, down.in_channels, 28, 28))
+    if small.shape[2:] != (10, 10):
+        raise Wrong(f"28 pixels become {small.shape[2]}, not 10: try other strides and paddings in your conv_size")
+    size = up(torch.zeros(1, up.in_channels, 10, 10)).shape[2]
+    if size != 28:
+        raise Wrong(f"28 → 10 is right, but the way back gives {size}: 10 stamps, how far apart, and what is cut off?")
+    return "28 → 10 → 28"
+
+
+@check
 def receptive_field(answer) -> str:
     """``answer(layers)``, each (kernel, stride): pixels per side that one output of the last layer depends on."""
     for layers, pixels in STACKS:

@@ -1,112 +1,73 @@
-"""Checks of lesson 04: the closed-form KL, the missing eps, a beta-VAE, the importance-weighted bound."""
+"""Checks of lesson 04: a beta as pixel noise, the aggregate posterior, the importance-weighted bound, a fitted q."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from ae_utils.course.checks.check import Wrong, check, given, same
-from ae_utils.data.dataset import Batch
-from ae_utils.losses.vae import kl_to_prior, negative_elbo
+from ae_utils.losses.vae import bernoulli
 from ae_utils.models import VAE
 from ae_utils.networks.dense import dense_decoder, dense_encoder
 
-BETA = 4.0
+GRID = torch.linspace(-7, 7, 561)
+STEPS = 400
+CLOSED = 0.8  # of the encoder's gap to the best Gaussian
 
 
 @check
-def gaussian_kl(answer) -> str:
-    """``answer(mu, logvar)``: KL(N(mu, exp(logvar)) ‖ N(0, I)) of each image, (n, latent_dim) twice → (n,)."""
-    generator = torch.Generator().manual_seed(1)
-    mu, logvar = torch.randn(2, 6, 5, generator=generator)
-    result, wanted = given(answer(mu, logvar)), kl_to_prior(mu, logvar)
-    if not isinstance(result, Tensor) or result.shape not in (wanted.shape, torch.Size([])):
-        raise Wrong(f"six images give six numbers, but {_shape(result)} came back: sum over the dimensions, axis 1")
-    if not result.ndim:
-        raise Wrong("one number for all images came back: keep one for each; the batch is averaged later, and once")
-    for guess, sentence in _kl_mistakes(mu, logvar):
-        if same(result, guess):
+def pixel_noise(answer) -> str:
+    """``answer(beta, pixels)``: the std of Gaussian pixels for which squared errors / pixels + beta * KL is an ELBO."""
+    for beta, pixels in ((1.0, 1), (4.0, 1), (0.5, 784)):
+        result, wanted = float(given(answer(beta, pixels))), math.sqrt(beta * pixels / 2)
+        mistakes = {
+            "this is the variance: the standard deviation is its root": wanted**2,
+            "the 2 in front of the variance is missing: a Gaussian's exponent is the square over 2 s²": wanted * 2**0.5,
+            "the 2 is on the wrong side: compare 1 / (2 s²) with 1 / (pixels * beta)": wanted * 2,
+            "beta is upside down: a larger beta trusts the pixels less": math.sqrt(pixels / beta / 2),
+            "pixels is upside down: a mean gives the error less weight": math.sqrt(beta / pixels / 2),
+            "dividing the error by the number of pixels changes its weight, too": math.sqrt(beta / 2),
+            "pixels is under the root, as beta is": pixels * math.sqrt(beta / 2),
+        }
+        for sentence, value in mistakes.items():
+            if math.isclose(result, value, rel_tol=1e-4) and not math.isclose(value, wanted, rel_tol=1e-4):
+                raise Wrong(sentence)
+        if not math.isclose(result, wanted, rel_tol=1e-4):
+            raise Wrong(f"for beta = {beta:g} and pixels = {pixels} the std is {wanted:.3f}, but yours is {result:.3f}")
+    return "beta is a statement about how noisy the pixels are"
+
+
+@check
+def aggregate_posterior(answer) -> str:
+    """``answer(mu, logvar)``: mean and variance of each number of a code of a random image, (n, d) twice → two (d,)."""
+    mu, logvar = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(1)) * torch.tensor([[[2.0]], [[0.8]]])
+    result, variances = given(answer(mu, logvar)), logvar.exp()
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Wrong("two tensors are expected: the mean and the variance of each number of the code")
+    mean, variance = (given(part) for part in result)
+    if mean.shape != (3,) or variance.shape != (3,):
+        raise Wrong(f"one mean and one variance per number are expected, not {_shape(mean)} and {_shape(variance)}")
+    if not same(mean, mu.mean(0)):
+        raise Wrong("the mean is not right: the noise has mean 0, so only mu counts")
+    between = (mu.var(0), mu.var(0, unbiased=False))
+    if any(same(variance, part) for part in between):
+        raise Wrong("this is how far the means lie apart: the width of each cloud adds to it")
+    for wrong, sentence in (
+        (variances.mean(0), "this is the mean width of the clouds: how far their centres lie apart adds to it"),
+        *((part + logvar.mean(0).exp(), "average the variances, not their logarithms") for part in between),
+        *((part + torch.exp(0.5 * logvar).mean(0), "variances add up, standard deviations do not") for part in between),
+        *((part + torch.exp(0.5 * logvar).mean(0) ** 2, "square first, then average") for part in between),
+        *((part + variances.sum(0), "take the mean of the variances, not their sum") for part in between),
+        *(((part + variances.mean(0)).sqrt(), "this is the root of the variance: leave it away") for part in between),
+    ):
+        if same(variance, wrong):
             raise Wrong(sentence)
-    if not same(result, wanted):
-        raise Wrong(f"for the first image torch.distributions gives {wanted[0]:.4f}, and yours {float(result[0]):.4f}")
-    return "it agrees with torch.distributions"
-
-
-def _kl_mistakes(mu: Tensor, logvar: Tensor) -> list[tuple[Tensor, str]]:
-    var = logvar.exp()
-    kl = kl_to_prior(mu, logvar)
-    return [
-        (-kl, "the sign is wrong: a KL divergence is never negative"),
-        (kl / mu.shape[1], "this is the mean over dimensions, a silent beta: sum them"),
-        (2 * kl, "the half in front is missing"),
-        (
-            0.5 * (mu.square() + var.square() - 1 - 2 * logvar).sum(1),
-            "exp(logvar) is the variance already, not the standard deviation: it is not squared again",
-        ),
-        (0.5 * (mu.square() + torch.exp(0.5 * logvar) - 1 - logvar).sum(1), "the variance belongs here, not std"),
-        (0.5 * (mu.square() + var - logvar).sum(1), "at the prior (mu = 0, logvar = 0) it must be 0: what is missing?"),
-        (0.5 * (mu + var - 1 - logvar).sum(1), "mu counts by its square: a centre at -1 is as far from 0 as one at 1"),
-    ]
-
-
-@check
-def repaired_draw(answer) -> str:
-    """``answer(mu, logvar)``: a z for every mu, drawn from N(mu, exp(logvar)), with gradients to both."""
-    mu = torch.full((400, 50), 3.0, requires_grad=True)
-    logvar = torch.full((400, 50), math.log(4.0), requires_grad=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        z, again = given(answer(mu, logvar)), given(answer(mu, logvar))
-    if not isinstance(z, Tensor) or z.shape != mu.shape:
-        raise Wrong(f"z of the shape of mu is expected, but {_shape(z)} came back")
-    if torch.equal(z, again):
-        raise Wrong("two calls gave the same z: nothing random is drawn")
-    if min(float(z.detach().std(axis).max()) for axis in (0, 1)) < 1e-3:
-        raise Wrong("one eps is shared: every image and every dimension needs its own (torch.randn_like)")
-    off, spread = float(z.detach().mean()) - 3, float(z.detach().std())
-    if abs(spread - 4) < 0.2:
-        raise Wrong("the distribution is too wide: exp(logvar) is the variance; the standard deviation is its root")
-    if off > 0.5 and abs(spread - 2 / math.sqrt(12)) < 0.05:
-        raise Wrong("eps is drawn between 0 and 1: torch.rand is uniform, torch.randn normal")
-    if abs(off) > 0.1 or abs(spread - 2) > 0.1:
-        raise Wrong(f"mean 3 and standard deviation 2 are asked for, {off + 3:.1f} and {spread:.1f} were drawn")
-    if not z.requires_grad:
-        raise Wrong("the right distribution, but no gradient reaches mu and logvar: no sample(), no no_grad, no detach")
-    gradients = torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)
-    if any(part is None or not part.abs().max() for part in gradients):
-        raise Wrong("gradients must reach both mu and logvar; one of them gets none")
-    return "the right distribution, and gradients reach mu and logvar"
-
-
-@check
-def beta_objective(answer) -> str:
-    """``answer(model, batch, progress)``: the terms of a VAE's objective with beta = 4, on the batch as it is."""
-    model, batch = _toy()
-    wanted = _seeded(negative_elbo, model, batch, BETA)
-    result = given(_seeded(answer, model, batch))
-    if not isinstance(result, dict) or not {"loss", "reconstruction", "kl"} <= set(result):
-        raise Wrong("a dictionary with loss, reconstruction and kl is expected")
-    loss, reconstruction, kl = (torch.as_tensor(result[name]).detach() for name in ("loss", "reconstruction", "kl"))
-    if loss.ndim or reconstruction.ndim or kl.ndim:
-        raise Wrong("every term is one number: average over the batch, once")
-    if same(reconstruction, wanted["reconstruction"] / 784, 1e-3):
-        raise Wrong("the reconstruction is a mean over pixels: sum them, or beta is 784 times what you think")
-    if same(kl, wanted["kl"] / model.latent_dim, 1e-3):
-        raise Wrong("the KL is a mean over dimensions: sum them")
-    if same(kl, BETA * wanted["kl"], 1e-2):
-        raise Wrong("report the KL itself, unweighted: only so can two runs with different beta be compared")
-    if not same(reconstruction, wanted["reconstruction"], 0.1) or not same(kl, wanted["kl"], 1e-2):
-        expected = f"{wanted['reconstruction']:.1f} and {wanted['kl']:.2f}"
-        raise Wrong(f"reconstruction and kl are {expected} here, but yours {reconstruction:.1f} and {kl:.2f}")
-    if same(loss, BETA * reconstruction + kl, 0.1):
-        raise Wrong("beta multiplies the KL, not the reconstruction")
-    if same(loss, BETA * (reconstruction + kl), 0.1):
-        raise Wrong("beta on both terms only scales the loss: it multiplies the KL alone")
-    if same(loss, reconstruction + kl, 0.1):
-        raise Wrong("this is beta = 1, minus the ELBO; what does beta = 4 change?")
-    if not same(loss, wanted["loss"], 0.1):
-        raise Wrong(f"the loss of this batch is {wanted['loss']:.1f}, but yours {loss:.1f}")
-    return "a beta-VAE, with both terms in nats"
+    if not any(same(variance, part + variances.mean(0)) for part in between):
+        wanted = float(between[0][0] + variances.mean(0)[0])
+        raise Wrong(f"the first number's variance is {wanted:.3f}, but yours {float(variance[0]):.3f}")
+    return "the law of total variance: between the clouds, plus within them"
 
 
 @check
@@ -131,20 +92,80 @@ def importance_bound(answer) -> str:
     return "the right bound, and safe where weights are tiny"
 
 
-def _seeded(objective, model: nn.Module, batch: Batch, beta: float | None = None):
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(1)
-        return objective(model, batch, 1.0) if beta is None else objective(model, batch, 1.0, beta=beta)
-
-
-def _toy() -> tuple[VAE, Batch]:
-    """A small random VAE and a batch of three black-and-white images."""
+@check
+def fitted_posterior(answer) -> str:
+    """``answer(model, x, steps)``: mu and logvar (n, latent_dim) of the best Gaussian q for each image."""
+    model, x = _toy()
+    before = nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+    start = _elbos(model, x, *model.posterior(x))
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model = VAE(dense_encoder((16, 8), nn.Tanh), dense_decoder((4, 16), nn.Tanh, nn.Identity), 4)
-        x = torch.bernoulli(torch.rand(3, 1, 28, 28))
-    return model.eval(), Batch(x, x, torch.tensor([1, 2, 3]))
+        result = given(answer(model, x, STEPS))
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Wrong("two tensors are expected: mu and logvar")
+    mu, logvar = (torch.as_tensor(given(part)).detach() for part in result)
+    if mu.shape != (len(x), 1) or logvar.shape != (len(x), 1):
+        raise Wrong(f"mu and logvar of shape ({len(x)}, 1) are expected, not {_shape(mu)} and {_shape(logvar)}")
+    if not torch.equal(before, nn.utils.parameters_to_vector(model.parameters())):
+        raise Wrong("the model's weights have changed: only mu and logvar are given to the optimizer")
+    found, best = _elbos(model, x, mu, logvar), _best(model, x)
+    if same(found, start):
+        raise Wrong("this is what the encoder returned: the steps have changed nothing")
+    if (found < start - 0.01).any():
+        raise Wrong("the ELBO of some images has fallen: is minus the ELBO minimised, with both of its terms?")
+    closed = ((found - start) / (best - start)).min().item()
+    if closed < CLOSED:
+        reasons = "optimise mu and logvar on both terms, draw z anew in each step, and sum over the images"
+        raise Wrong(f"for one image only {closed:.2f} of the gap is closed: {reasons}")
+    return f"at least {CLOSED:g} of the amortisation gap is closed for every image"
 
 
-def _shape(value) -> str:
+@torch.no_grad()
+def _log_terms(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
+    """log p(x|z) + log p(z) of each image on the grid (n, points), and the grid's spacing."""
+    logits = model.logits(GRID[:, None])
+    log_likelihood = torch.stack([-bernoulli(logits, image.expand(len(GRID), -1, -1, -1)) for image in x])
+    return log_likelihood + Normal(0.0, 1.0).log_prob(GRID), GRID[1] - GRID[0]
+
+
+def _elbos(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """The ELBO of each image, by an integral over the grid → (n,)."""
+    log_joint, spacing = _log_terms(model, x)
+    log_q = Normal(mu, torch.exp(0.5 * logvar)).log_prob(GRID)
+    q = log_q.exp() * spacing
+    bounds = (q * (log_joint - log_q)).sum(1).detach()
+    return torch.where(q.sum(1) > 0.99, bounds, -torch.inf)  # a q beyond the grid, or one that is not a number
+
+
+def _best(model: VAE, x: Tensor) -> Tensor:
+    """The largest ELBO of each image that a Gaussian can have → (n,)."""
+    log_joint, spacing = _log_terms(model, x)
+    parameters = torch.zeros(2, len(x), 1, requires_grad=True)
+    optimizer = torch.optim.Adam([parameters], lr=0.05)
+    with torch.enable_grad():
+        for _ in range(500):
+            log_q = Normal(parameters[0], torch.exp(0.5 * parameters[1])).log_prob(GRID)
+            loss = -(log_q.exp() * (log_joint - log_q) * spacing).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return _elbos(model, x, *parameters.detach())
+
+
+def _toy() -> tuple[VAE, Tensor]:
+    """A small VAE with a code of one number, whose encoder knows nothing, and four black-and-white images."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        encoder, decoder = dense_encoder((8, 2), nn.Tanh), dense_decoder((1, 8), nn.Tanh, nn.Identity)
+        model = VAE(encoder, decoder, 1)
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(
+                0.7 * nn.utils.parameters_to_vector(decoder.parameters()), decoder.parameters()
+            )
+            z = torch.tensor([[-1.5], [-0.5], [0.6], [1.4]])
+            x = torch.bernoulli(model.decode(z))
+    return model.eval(), x
+
+
+def _shape(value: Any) -> str:
     return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

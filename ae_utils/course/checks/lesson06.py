@@ -34,11 +34,11 @@ def hinge_losses(answer) -> str:
             continue
         named = (sentence for sentence, value in mistakes.items() if same(loss.detach(), value))
         raise Wrong(next(named, f"for these logits it is {wanted.item():.4f}, but you say {loss.item():.4f}"))
-    for loss, logits, wanted in ((loss_d, real, [-1, -1, 0]), (loss_d, fake, [0, 1, 1, 1]), (loss_g, fake, [-1] * 4)):
+    for loss, logits, pushes in ((loss_d, real, [-1, -1, 0]), (loss_d, fake, [0, 1, 1, 1]), (loss_g, fake, [-1] * 4)):
         if not loss.requires_grad:
             raise Wrong("the right number, but no gradient reaches the logits: nothing could learn from it")
         (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True, allow_unused=True)
-        if gradient is None or not same(gradient * len(logits), torch.tensor(wanted, dtype=torch.float)):
+        if gradient is None or not same(gradient * len(logits), torch.tensor(pushes, dtype=torch.float)):
             raise Wrong("the right number, but another gradient: something on the way is detached")
     return "the discriminator learns from logits inside the margins only, the generator from all of its fakes"
 

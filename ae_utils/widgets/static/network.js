@@ -11,28 +11,30 @@ export function createDecoder(graph) {
 const reader = (dtype) => (dtype === "float16" ? readHalves : (view) => copyOf(view, Float32Array));
 
 /**
- * A function from noise and a label to pixels: the velocity integrated by Heun's method, then decoded. Its `coarse`
- * takes a fifth of the steps, for while something is dragged.
+ * A function from noise and a label to pixels: the velocity integrated by Heun's method, then decoded. Other numbers
+ * of steps, which divide `flow.times`, and another guidance can be asked for; `coarse` takes a fifth of the steps, for
+ * while something is dragged.
  */
 function createSampler(flow, decode) {
   const read = reader(flow.dtype), velocity = chain(flow.ops, read), mean = read(flow.mean), std = read(flow.std);
-  const guided = (z, label, step) => {
-    const conditioned = Float32Array.from(velocity(z, label ?? flow.unknown, step));
-    if (label === null || flow.guidance === 1) return conditioned;
-    const free = velocity(z, flow.unknown, step); // overwritten by the next evaluation
-    return conditioned.map((v, i) => free[i] + flow.guidance * (v - free[i]));
+  const guided = (z, label, time, guidance) => {
+    const conditioned = Float32Array.from(velocity(z, label ?? flow.unknown, time));
+    if (label === null || guidance === 1) return conditioned;
+    const free = velocity(z, flow.unknown, time); // overwritten by the next evaluation
+    return conditioned.map((v, i) => free[i] + guidance * (v - free[i]));
   };
-  const sample = (stride) => (noise, label) => {
-    const length = stride / flow.steps;
+  const sample = (noise, label, { steps = flow.steps, guidance = flow.guidance } = {}) => {
+    const stride = flow.times / steps;
     let z = noise;
-    for (let step = 0; step < flow.steps; step += stride) {
-      const first = guided(z, label, step);
-      const second = guided(z.map((v, i) => v + length * first[i]), label, step + stride);
-      z = z.map((v, i) => v + (length * (first[i] + second[i])) / 2);
+    for (let time = 0; time < flow.times; time += stride) {
+      const first = guided(z, label, time, guidance);
+      const second = guided(z.map((v, i) => v + first[i] / steps), label, time + stride, guidance);
+      z = z.map((v, i) => v + (first[i] + second[i]) / (2 * steps));
     }
     return decode(z.map((v, i) => v * std[i] + mean[i]), label);
   };
-  return Object.assign(sample(1), { coarse: sample(flow.steps % 5 ? 1 : 5) });
+  const few = flow.steps % 5 ? flow.steps : flow.steps / 5;
+  return Object.assign(sample, { coarse: (noise, label) => sample(noise, label, { steps: few }) });
 }
 
 function chain(ops, read) {
@@ -135,6 +137,18 @@ const LAYERS = {
       y.fill(0);
       y.set(x);
       y[x.length + label] = 1;
+      return y;
+    };
+  },
+
+  mixture_component({ size, count, scale }) {
+    const y = new Float32Array(size);
+    return (x) => {
+      let largest = 0;
+      for (let i = 1; i < count; i++) if (x[i] > x[largest]) largest = i;
+      y.fill(0);
+      y.set(x);
+      y[x.length + largest] = scale;
       return y;
     };
   },
