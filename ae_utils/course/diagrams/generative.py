@@ -139,8 +139,8 @@ def _discriminator_half(middle: float, state: str, loss: str, logits: dict[str, 
 
 
 def _cross(x: float, y: float) -> Iterator[str]:
-    for slope in (1, -1):
-        yield line((x - 6, y - 6 * slope), (x + 6, y + 6 * slope), colour=RED, width=2.6)
+    for direction in (1, -1):
+        yield line((x - 6, y - 6 * direction), (x + 6, y + 6 * direction), colour=RED, width=2.6)
 
 
 # --- latent flow ---------------------------------------------------------------------------------------------------

@@ -76,12 +76,12 @@ def _check_spread(logvar: Tensor, off: Tensor) -> str:
     kept = (logvar > -12) & (logvar < 12)
     measured = off.square().mean(0).clamp_min(1e-30).log()[kept]  # log variance of z - mu
     centred = logvar[kept] - logvar[kept].mean()
-    slope = float((centred * measured).sum() / centred.square().sum())
+    growth = float((centred * measured).sum() / centred.square().sum())
     shift = float((measured - logvar[kept]).mean())  # the log of a mean of 24 squares lies 0.04 below
-    if abs(slope - 2) < 0.2:
+    if abs(growth - 2) < 0.2:
         raise Suspicious("z has a std of exp(logvar): that is the variance; the std is exp(logvar / 2)")
-    if abs(slope - 1) > 0.15 or abs(shift) > 0.35:
-        raise Suspicious(f"the variance of z - mu is not exp(logvar): its logarithm grows {slope:.2f} times as fast")
+    if abs(growth - 1) > 0.15 or abs(shift) > 0.35:
+        raise Suspicious(f"the variance of z - mu is not exp(logvar): its logarithm grows {growth:.2f} times as fast")
     return "z - mu is random, with a standard deviation of exp(logvar / 2)"
 
 
