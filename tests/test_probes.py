@@ -70,8 +70,8 @@ def prepared(name, few):
 
 @pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.name)
 def test_a_mistake_is_caught_and_its_mended_version_is_not_accused(exhibit):
-    bugged, mended = exhibit.findings(True), exhibit.findings(False)
-    caught = [finding.probe for finding in bugged if finding.verdict == SUSPICIOUS]
+    buggy, mended = exhibit.findings(True), exhibit.findings(False)
+    caught = [finding.probe for finding in buggy if finding.verdict == SUSPICIOUS]
     assert caught
     assert [finding for finding in mended if finding.verdict == SUSPICIOUS] == []
     assert {finding.probe for finding in mended if finding.verdict == FINE} >= set(caught)

@@ -174,6 +174,13 @@ def one_batch(real, generator, discriminator, optimizers):
         ("returns one", "(loss_d.item(), loss_g.item())", "loss_d.item()", "both losses are expected"),
         ("another loss returned", "loss_g.item()", "generator_loss(discriminator(fake)).item() + 1",
          "before its own step"),
+        ("real and fakes at once", DETACHED,
+         "loss_d = discriminator_loss(*discriminator(torch.cat([real, fake.detach()])).chunk(2))",
+         "is called three times"),
+        ("fakes first", DETACHED,
+         "fake_logits = discriminator(fake.detach()); loss_d = discriminator_loss(discriminator(real), fake_logits)",
+         "with the fakes first"),
+        ("new fakes", LOSS_G, f"loss_g = generator_loss(discriminator(generator({NOISE})))", "new fakes are drawn"),
         ("evaluation mode", CLEAR_G, f"{CLEAR_G}; generator.eval()", "evaluation mode"),
     ),
     [
@@ -181,13 +188,14 @@ def one_batch(real, generator, discriminator, optimizers):
 def one_batch(real, generator, discriminator, optimizers):
     generator.train(), discriminator.train()
     optimizer_g, optimizer_d = optimizers
+    z = {NOISE}
     with torch.no_grad():
-        fake = generator({NOISE})
+        fake = generator(z)
     optimizer_d.zero_grad()
     d = discriminator_loss(discriminator(real), discriminator(fake))
     d.backward()
     optimizer_d.step()
-    g = generator_loss(discriminator(generator({NOISE})))
+    g = generator_loss(discriminator(generator(z)))
     optimizer_g.zero_grad(set_to_none=False)
     g.backward()
     optimizer_g.step()
@@ -209,8 +217,7 @@ def one_batch(real, generator, discriminator, optimizers):
         f"""
 def one_batch(real, generator, discriminator, optimizers):
     fake = generator({NOISE})
-    logits = discriminator(torch.cat([real, fake.detach()]))
-    loss_d = discriminator_loss(*logits.chunk(2))
+    loss_d = discriminator_loss(discriminator(real), discriminator(fake.data))
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss_d.backward()

@@ -348,7 +348,7 @@ def guided_velocity(model, z, t, label, guidance):
         ("free missing", GUIDED, "guidance * (model(z, t, label) - free)", "free velocity is missing"),
         ("only scaled", GUIDED, "guidance * model(z, t, label)", "multiply the change only"),
         ("both added", GUIDED, "free + guidance * (model(z, t, label) + free)", "nothing is subtracted"),
-        ("brackets", GUIDED, "free + guidance * model(z, t, label)", "free is multiplied"),
+        ("brackets", GUIDED, "free + guidance * model(z, t, label)", "the difference is missing"),
         ("digit 0", UNKNOWN, "torch.zeros_like(label)", "the digit 0"),
         ("digit 9", UNKNOWN, "torch.full_like(label, 9)", "the digit 9"),
         ("squared", GUIDED, "free + guidance ** 2 * (model(z, t, label) - free)", "squared"),

@@ -99,7 +99,7 @@ def evaluated(answer) -> str:
         wanted = (model.eval()(x).x_hat - x).square().mean().item()
     if abs(error - wanted) > 1e-5:
         raise Wrong(f"the error of this model is {wanted:.4f}, but yours {error:.4f}: is every image counted once?")
-    return "the same error in any order and in batches of any size, and the model is as it was"
+    return "the same error in any order and in batches of any size, and the statistics of BatchNorm are as they were"
 
 
 @check

@@ -31,6 +31,8 @@ def reparameterize(answer) -> str:
         raise Wrong(f"a tensor is expected, but a {type(z).__name__} came back: return z alone")
     if z.shape != mu.shape:
         raise Wrong(f"z has the shape {tuple(z.shape)}, but one number is expected for every number of mu")
+    if z.isnan().any():
+        raise Wrong("z is not a number where logvar is negative, as it may be: take the exponential of half of it")
     if torch.equal(z, again):
         raise Wrong("two calls gave the same z: nothing random is drawn, eps is missing")
     _check_draws(z.detach())
@@ -120,6 +122,8 @@ def _check_kl(answer: Any, mu: Tensor, logvar: Tensor) -> None:
         raise Wrong("the sum runs over the images: sum over the dimensions, axis 1")
     if result.shape != (count,):
         raise Wrong(f"one number per image, of shape ({count},), is expected, but the shape is {tuple(result.shape)}")
+    if result.isnan().any():
+        raise Wrong("the result is not a number: logvar is the logarithm already, and may be negative")
     sums = {sentence: term.sum(1) for sentence, term in _wrong_terms(mu, logvar).items()}
     means = {"this is the mean over dimensions, a silent beta: sum them": terms.mean(1)}
     compare(result, wanted, means | sums, "half of mu² + variance - 1 - log variance, summed over the dimensions")
@@ -151,7 +155,11 @@ def _wrong_terms(mu: Tensor, logvar: Tensor) -> dict[str, Tensor]:
         "logvar is taken for the logarithm of the standard deviation": 0.5 * (square + var.square() - 1 - 2 * logvar),
         "the variance belongs here, exp(logvar), not the standard deviation": 0.5 * (square + std - 1 - logvar),
         "two terms cancel: the variance is exp(logvar), and its logarithm is logvar": 0.5 * (square - 1),
-        "the logarithm is subtracted, not added: it rewards wide posteriors": 0.5 * (square + var - 1 + logvar),
+        "subtract the logarithm: with a plus, ever narrower posteriors are rewarded": 0.5 * (square + var - 1 + logvar),
+        "logvar is taken for the standard deviation: its exponential is the variance": 0.5
+        * (square + logvar.square() - 1 - logvar.square().log()),
+        "logvar is taken for the standard deviation in one term: exp(logvar) is the variance": 0.5
+        * (square + logvar.square() - 1 - logvar),
         "the last term is missing: log variance": 0.5 * (square + var - 1),
         "the variance itself is missing": 0.5 * (square - 1 - logvar),
         "mu counts by its square: a mean at -1 is as far from 0 as one at 1": 0.5 * (mu + var - 1 - logvar),

@@ -148,6 +148,7 @@ def one_batch(answer) -> str:
             mistaken = (sentence for sentence, step in _MISTAKEN_STEPS.items() if theirs.weights_as(_Run(step, seen)))
             raise Wrong(next(mistaken, _which_network(theirs, ours, number)))
         _check_losses(theirs.returned, ours.returned)
+        _check_calls(theirs, seen[-1])
     if not (theirs.generator.training and theirs.discriminator.training):
         raise Wrong("a network is left in evaluation mode, in which BatchNorm does not train")
     return "the discriminator learns from detached fakes, the generator from the gradient through the discriminator"
@@ -158,7 +159,7 @@ class _Generator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.latent_dim, self.fake, self.noise = 16, nn.Parameter(torch.randn(2)), list[Tensor]()
+        self.latent_dim, self.fake, self.noise = 16, nn.Parameter(torch.randn(2)), list[Tensor]()  # the batch's noise
 
     def forward(self, z: Tensor) -> Tensor:
         self.noise.append(z)
@@ -169,8 +170,10 @@ class _Discriminator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.seen = list[Tensor]()  # the batch's images, call by call
 
     def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x.detach())
         return self.body(x).squeeze(1)
 
 
@@ -197,6 +200,8 @@ class _Run:
 
     def batch(self, real: Tensor) -> None:
         self.before = self.weights()
+        self.generator.noise.clear()
+        self.discriminator.seen.clear()
         self.returned = _stepped(self.step, real, *self.networks, self.optimizers)
 
     def weights_as(self, other: "_Run") -> bool:
@@ -227,6 +232,19 @@ def _check_noise(noise: list[Tensor]) -> None:
         raise Wrong(f"as many fakes as real images are expected, 64, but there are {len(z)}")
     if not (abs(float(z.detach().mean())) < 0.15 and abs(float(z.detach().std()) - 1) < 0.15):
         raise Wrong("the noise is not from N(0, I): torch.randn draws it")
+
+
+def _check_calls(run: _Run, real: Tensor) -> None:
+    """The lesson records what the discriminator returns, call by call, and counts on one set of fakes."""
+    noise, seen = run.generator.noise, run.discriminator.seen
+    if any(not torch.equal(z, noise[0]) for z in noise):
+        raise Wrong("new fakes are drawn for the second half: both halves use one set")
+    if len(seen) != 3:
+        raise Wrong(
+            f"the discriminator is called three times, for real images, fakes, and fakes again, not {len(seen)}"
+        )
+    if not torch.equal(seen[0], real):
+        raise Wrong("the discriminator is called with the fakes first: real images come first, later cells rely on it")
 
 
 def _check_losses(found: Any, wanted: tuple[float, float]) -> None:

@@ -400,7 +400,9 @@ def guidance(answer) -> str:
             "the free velocity is missing: it is added to the change": strength * change,
             "the conditioned velocity is multiplied by the guidance: multiply the change only": strength * conditioned,
             "both velocities are added, nothing is subtracted": free + strength * (conditioned + free),
-            "free is multiplied by the guidance, too": strength * (free + change) + free,
+            "the difference is missing: subtract free from the conditioned velocity, then multiply": strength
+            * (free + change)
+            + free,
             "the free velocity is that of the digit 0: NO_LABEL stands for none": zero
             + strength * (conditioned - zero),
             "the free velocity is that of the digit 9: NO_LABEL stands for none": last

@@ -1,4 +1,4 @@
-"""Every exhibit under the probes that fit, bugged and mended.
+"""Every exhibit under the probes that fit, buggy and mended.
 
 ``python -m ae_utils.course.museum.exhibits`` writes ``results/probes.md``.
 """
@@ -39,15 +39,15 @@ Made = Callable[[], tuple[nn.Module, Objective]]
 
 
 class Exhibit(NamedTuple):
-    """A mistake. ``measure(bugged)`` applies all probes that fit to the bugged or to the mended version."""
+    """A mistake. ``measure(buggy)`` applies all probes that fit to the buggy or to the mended version."""
 
     place: str  # "1" to "10" in the lesson, "exercise 1" to "exercise 5", "storeroom"
     name: str
     measure: Callable[[bool], list[Finding]]
 
-    def findings(self, bugged: bool) -> list[Finding]:
+    def findings(self, buggy: bool) -> list[Finding]:
         """What the probes find, the same each time; random numbers outside stay as they were."""
-        return _measured(self.measure, bugged)
+        return _measured(self.measure, buggy)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -56,9 +56,9 @@ class Exhibit(NamedTuple):
 
 
 @cache
-def _measured(measure: Callable[[bool], list[Finding]], bugged: bool) -> list[Finding]:
+def _measured(measure: Callable[[bool], list[Finding]], buggy: bool) -> list[Finding]:
     with own_random_numbers(0):
-        return measure(bugged)
+        return measure(buggy)
 
 
 def _batch(count: int = 32) -> Batch:
@@ -66,9 +66,9 @@ def _batch(count: int = 32) -> Batch:
     return Batch(images.x, images.x, images.label)
 
 
-def _diagnosed(bugged: Made, mended: Made) -> Callable[[bool], list[Finding]]:
+def _diagnosed(buggy: Made, mended: Made) -> Callable[[bool], list[Finding]]:
     def findings(is_bugged: bool) -> list[Finding]:
-        model, objective = (bugged if is_bugged else mended)()
+        model, objective = (buggy if is_bugged else mended)()
         return list(diagnose(model, objective, _batch()))
 
     return findings
@@ -97,46 +97,46 @@ def _cvae(kind: type[CVAE]) -> CVAE:
     return kind(encoder, ConditionalSequential(ConcatLabel(), *dense((18, 64, 784)), unflatten), 8)
 
 
-def _listed(bugged: bool) -> VAE:
-    encoder = bugs.ListEncoder((784, 64, 16)) if bugged else dense_encoder((64, 16))
+def _listed(buggy: bool) -> VAE:
+    encoder = bugs.ListEncoder((784, 64, 16)) if buggy else dense_encoder((64, 16))
     return VAE(encoder, dense_decoder((8, 64), last=nn.Identity), 8)
 
 
-def _narrow(bugged: bool) -> list[Finding]:
+def _narrow(buggy: bool) -> list[Finding]:
     x = _batch().x[..., 4:24]  # 28 rows, 20 columns
-    decoder = bugs.swapped_decoder(8, 64, 28, 20) if bugged else bugs.upright_decoder(8, 64, 28, 20)
+    decoder = bugs.swapped_decoder(8, 64, 28, 20) if buggy else bugs.upright_decoder(8, 64, 28, 20)
     model = Autoencoder(nn.Sequential(nn.Flatten(), *dense((560, 64, 8))), decoder, 8)
     return list(diagnose(model, bugs.flat_error, Batch(x, x, _batch().label)))
 
 
-def _gan(bugged: bool) -> list[Finding]:
+def _gan(buggy: bool) -> list[Finding]:
     generator = Generator(nn.Sequential(*dense((8, 64, 784)), nn.Unflatten(1, (1, 28, 28))), 8)
-    half = bugs.detached_loss if bugged else bugs.loss_of_generator
+    half = bugs.detached_loss if buggy else bugs.loss_of_generator
     discriminator = Discriminator(dense_encoder((64, 1)))
     return [gan_gradients(generator, discriminator, half, bugs.loss_of_discriminator, _batch().x)]
 
 
-def _samples(bugged: bool) -> list[Finding]:
-    model, sample = _norms().train(), bugs.decoded if bugged else bugs.decoded_in_evaluation
+def _samples(buggy: bool) -> list[Finding]:
+    model, sample = _norms().train(), bugs.decoded if buggy else bugs.decoded_in_evaluation
     return [same_in_company(partial(sample, model), torch.randn(16, 8))]
 
 
-def _order(bugged: bool) -> list[Finding]:
-    return [order_changes((bugs.FixedOrder if bugged else Batches)(mnist("train")[:100], 20, shuffle=True))]
+def _order(buggy: bool) -> list[Finding]:
+    return [order_changes((bugs.FixedOrder if buggy else Batches)(mnist("train")[:100], 20, shuffle=True))]
 
 
-def _leak(bugged: bool) -> list[Finding]:
+def _leak(buggy: bool) -> list[Finding]:
     train, test = mnist("train").x[:20], mnist("test").x[:20]
-    return [leak_of_test_data(bugs.centred_on_all if bugged else bugs.centred, train, test)]
+    return [leak_of_test_data(bugs.centred_on_all if buggy else bugs.centred, train, test)]
 
 
-def _left_over(bugged: bool) -> list[Finding]:
+def _left_over(buggy: bool) -> list[Finding]:
     images = mnist("train")[:65]
-    return [no_batch_of_one(_norms(), bugs.slices(images, 32) if bugged else Batches(images, 32))]
+    return [no_batch_of_one(_norms(), bugs.slices(images, 32) if buggy else Batches(images, 32))]
 
 
-def _evaluated(bugged: bool) -> list[Finding]:
-    evaluate = bugs.error_after_epoch if bugged else bugs.mended_error
+def _evaluated(buggy: bool) -> list[Finding]:
+    evaluate = bugs.error_after_epoch if buggy else bugs.mended_error
     return [evaluation_mode(_norms(), partial(_on_images, evaluate))]
 
 
@@ -144,8 +144,8 @@ def _on_images(evaluate: Callable[[nn.Module, Images], float], model: nn.Module)
     return evaluate(model, mnist("test")[:40])
 
 
-def _bound(bugged: bool) -> list[Finding]:
-    return [average_of_weights(bugs.mean_of_logs if bugged else bugs.log_of_mean)]
+def _bound(buggy: bool) -> list[Finding]:
+    return [average_of_weights(bugs.mean_of_logs if buggy else bugs.log_of_mean)]
 
 
 def _healthy_vae() -> tuple[nn.Module, Objective]:
