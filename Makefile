@@ -14,14 +14,15 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@echo "2 of 3: the package, the page and the rules for notebooks (4 minutes on two cores; a dot is a test)"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --junitxml=.pytest_cache/tests.xml \
-		--cov --cov-report=term:skip-covered --cov-fail-under=95
+	@echo "2 of 3: the package, the page and the rules for notebooks (six minutes on two cores; a dot is a test)"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" \
+		--junitxml=.pytest_cache/tests.xml --cov --cov-report=term:skip-covered --cov-fail-under=95
 	@echo "3 of 3: every notebook, compared with its outputs (minutes each; a dot is a cell)"
 	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope notebooks --junitxml=.pytest_cache/cells.xml
 	@$(BIN)/python tests/summary.py tests=.pytest_cache/tests.xml cells=.pytest_cache/cells.xml
 
-elsewhere: $(STAMP)  # every notebook as another processor rounds it, and its claims with another seed
+elsewhere: $(STAMP)  # what takes longest; then every notebook as another processor rounds it, its claims with another seed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m slow
 	$(BIN)/python tests/stress/other_machines.py --rows avx2 "seed 3" --jobs 2 --fresh
 
 notebooks: $(STAMP)

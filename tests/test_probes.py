@@ -85,6 +85,7 @@ def test_there_are_fifteen_mistakes_each_with_a_public_source():
         assert 2015 <= source.year <= 2026 and str(source.year) in str(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", STEPS.values(), ids=list(STEPS))
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in GANS])
 def test_no_recipe_is_accused(name, epochs, few):
@@ -97,6 +98,7 @@ def test_no_recipe_is_accused(name, epochs, few):
     assert no_batch_of_one(model, batches).verdict in (FINE, SKIPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", STEPS.values(), ids=list(STEPS))
 @pytest.mark.parametrize("name", GANS)
 def test_no_gan_is_accused(name, epochs, few):

@@ -77,6 +77,7 @@ few.mnist = lambda split, root=None: whole(split, root)[:10_000]
     return notebook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: f"{path.name}::0 epochs")  # ::, so that xdist may part them
 def test_no_claim_about_quality_holds_without_training(path, monkeypatch):
     """`make stress` takes all images, and also finds claims that fail without training but are not tagged so."""
