@@ -61,9 +61,15 @@ class CloudPage:
     def place(self, i, view=(-60, 20)):
         return project(Z[i].numpy(), view, self.canvas.evaluate("canvas => canvas.clientWidth"))
 
-    def point_at(self, i, view=(-60, 20)):
-        self.tab.mouse.move(*self.at(self.place(i, view)))
+    def move(self, x, y):
+        """Move the pointer, wait for the event, which comes when the browser has time, and for what it changes."""
+        self.tab.evaluate("globalThis.moved = false; addEventListener('pointermove', () => { moved = true; })")
+        self.tab.mouse.move(x, y)
+        self.tab.wait_for_function("moved")
         self.tab.evaluate(TWO_FRAMES)
+
+    def point_at(self, i, view=(-60, 20)):
+        self.move(*self.at(self.place(i, view)))
 
     def drag(self, across, down, start=(240, 60), modifier=None):
         x, y = self.at(start)
@@ -125,8 +131,7 @@ def test_the_pointer_finds_each_code_where_it_is_seen(page):
     for i in range(10):
         page.point_at(i)
         assert_points_at(page, i)
-    page.tab.mouse.move(*page.at((5, 5)))
-    page.tab.evaluate(TWO_FRAMES)
+    page.move(*page.at((5, 5)))
     assert page.tip.is_hidden()
     page.point_at(4)
     page.tab.keyboard.press("Tab")
@@ -160,8 +165,7 @@ def test_the_cloud_is_never_upside_down(page):
 def test_shift_moves_and_a_code_stays_under_the_pointer(page):
     x, y = page.place(6)
     page.drag(-80, 35, start=(240, 60), modifier="Shift")
-    page.tab.mouse.move(*page.at((x - 80, y + 35)))
-    page.tab.evaluate(TWO_FRAMES)
+    page.move(*page.at((x - 80, y + 35)))
     assert_points_at(page, 6)
 
 
@@ -171,8 +175,7 @@ def test_zooming_by_buttons_keys_and_wheel_keeps_the_middle(page):
 
     def assert_zoomed(factor):
         place = [side / 2 + factor * (value - side / 2) for value in page.place(9)]
-        page.tab.mouse.move(*page.at(place))
-        page.tab.evaluate(TWO_FRAMES)
+        page.move(*page.at(place))
         assert_points_at(page, 9)
 
     page.tab.get_by_role("button", name="zoom in").click()
@@ -225,6 +228,16 @@ def test_arrow_keys_turn_and_letters_go_through_the_codes(page):
     assert get(page.tab, "point") == 3 and saved(page.tab, "point") == [3]
     page.tab.keyboard.press("Control+ArrowLeft")  # not the widget's
     page.point_at(2, (-75, 25))
+    assert_points_at(page, 2)
+
+
+def test_the_pointer_finds_a_code_between_a_turn_and_its_frame(page):
+    turn_and_point = """(canvas, [x, y]) => {
+        canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+        canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y }));
+    }"""
+    page.canvas.evaluate(turn_and_point, page.at(page.place(2, (-65, 20))))
+    page.tab.evaluate(TWO_FRAMES)
     assert_points_at(page, 2)
 
 

@@ -21,6 +21,16 @@ function render({ model, el }) {
     hovered = null;
     schedule();
   });
+  let projection = null, arrangedFor = "";
+  /** The projection of the view as it stands, with the points arranged by it: also between a turn and its frame. */
+  function arrange() {
+    const side = canvas.clientWidth, now = [side, view.azimuth, view.elevation, view.zoom, ...view.shift].join();
+    if (now === arrangedFor) return projection;
+    projection = createProjection(view, side, flat);
+    drawing.arrange(projection);
+    arrangedFor = now;
+    return projection;
+  }
   function draw() {
     frame = 0;
     const side = canvas.clientWidth, ratio = Math.max(1, globalThis.devicePixelRatio), pixels = Math.round(side * ratio);
@@ -30,9 +40,8 @@ function render({ model, el }) {
     context.fillStyle = PAPER;
     context.fillRect(0, 0, side, side);
     [context.textAlign, context.textBaseline] = ["center", "middle"];
-    const projection = createProjection(view, side, flat);
+    arrange();
     drawBox(context, projection, state, side);
-    drawing.arrange(projection);
     drawing.draw(context, legend.shown, ratio);
     if (mark) drawMark(context, projection.project(mark[0], mark[1], mark[2] ?? 0), 7);
     tip.show(hovered, hovered === null ? null : drawing.placeOf(hovered), side);
@@ -50,7 +59,10 @@ function render({ model, el }) {
       view.zoom = next;
     },
     reset() { Object.assign(view, start()); },
-    hover(x, y, reach) { hovered = x === null ? null : drawing.find(x, y, legend.shown, reach); },
+    hover(x, y, reach) {
+      if (x !== null) arrange();
+      hovered = x === null ? null : drawing.find(x, y, legend.shown, reach);
+    },
     step(by) {
       const next = nextShown(points, legend.shown, hovered ?? model.get("point"), by);
       hovered = next;
