@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ae_utils.__main__ import main
+from ae_utils.course.machine import processor
 from ae_utils.course.scoreboard import measure
 from ae_utils.course.scoreboard.board import NAMES, Board
 from ae_utils.recipes import gan
@@ -20,8 +21,10 @@ CAN = {  # what each of these must have a number for, beside what all have
     "denoising": RECONSTRUCTS | {"psnr_before", "psnr_after"},
     "vae": RECONSTRUCTS | {"active_units", "negative_elbo", "log_likelihood"},
     "gan": set(),
+    "latent-flow": {"conditional_accuracy"},
 }
 ALL = {"parameters", "latent_dim", "cpu_seconds", "frechet_samples", "frechet_real"}
+ALL |= {"precision", "recall", "confident_fraction"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,6 +61,7 @@ def test_a_line_has_the_columns_that_make_sense(written, name):
 def test_the_page_says_that_it_was_a_quick_look_and_how_it_was_measured(written):
     page = (written[0] / "results" / "scoreboard.md").read_text()
     assert "on 300 images only" in page and measure.PROTOCOL in page
+    assert f"CPU-seconds were measured on: {processor()}." in page
     assert {path.name for path in (written[0] / "results").glob("[!.]*")} == {
         "scoreboard.csv", "scoreboard.md", "five_digits.png", "mse.png", "frechet_samples.png",
     }  # fmt: skip

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from ae_utils.__main__ import main
+from ae_utils.course.machine import processor
 from ae_utils.course.speedrun import tracks
-from ae_utils.course.speedrun.board import COLUMNS, Speedrun, processor, read
+from ae_utils.course.speedrun.board import COLUMNS, Speedrun, read
 from ae_utils.course.speedrun.page import page, passed
 from ae_utils.course.speedrun.tracks import TRACKS, Context, get_track
 from ae_utils.course.speedrun.training import Trainer

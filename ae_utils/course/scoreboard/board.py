@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from ae_utils.course.machine import processor
 from ae_utils.course.scoreboard import figures
 from ae_utils.course.scoreboard.measure import COLUMNS, PROTOCOL, EvaluatedModel, EvaluationContext
 from ae_utils.course.scoreboard.page import page
@@ -60,8 +61,9 @@ class Board:
         found = [self._columns(recipe, seed) for seed in self.seeds or (0,)]
         if not self.seeds and found[0]["cpu_seconds"] < SHORT:
             found += [self._columns(recipe, seed) for seed in MORE_SEEDS]
-        frame = pd.DataFrame(found, dtype=float)
         plan = {"seeds": len(found), "epochs": self.epochs or recipe.epochs, "images": self.images}
+        plan["machine"] = ", ".join(sorted({columns.pop("machine") for columns in found}))
+        frame = pd.DataFrame(found, dtype=float)
         numbers = {f"{name}{end}": how(frame[name]) for name in COLUMNS for end, how in ENDINGS.items()}
         return {"recipe": recipe.name, "system": recipe.system, **plan, **numbers}
 
@@ -76,7 +78,7 @@ class Board:
         of = {"checkpoint": hashlib.sha256(weights).hexdigest(), "protocol": PROTOCOL}
         if (found := _json(kept)).get("of") == of:
             return found["columns"]
-        columns = evaluated.columns()
+        columns = evaluated.columns() | {"machine": processor()}
         _write(kept, json.dumps({"of": of, "columns": columns}, indent=1) + "\n")
         return columns
 

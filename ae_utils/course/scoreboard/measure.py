@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ae_utils.metrics.classifier import classify_with, pretrained_classifier
+from ae_utils.metrics.classifier import class_probabilities, classify_with, features, pretrained_classifier
 from ae_utils.metrics.conditional import all_digits, conditional_accuracy, draw
 from ae_utils.metrics.images import mse, psnr, reconstruct, ssim
 from ae_utils.metrics.latent import codes, linear_probe
 from ae_utils.metrics.likelihood import active_units, binary, elbo, log_likelihood
-from ae_utils.metrics.samples import FrechetDistance
-from ae_utils.models import CVAE, VAE
+from ae_utils.metrics.samples import FrechetDistance, confident_fraction, precision_and_recall
+from ae_utils.models import CVAE, VAE, LatentFlow
 from ae_utils.recipes.base import Recipe
 from ae_utils.recipes.registry import get
 
@@ -31,6 +31,7 @@ class EvaluationContext:
 
     frechet = cached_property(lambda self: FrechetDistance(self.classifier, self.train.x))
     frechet_real = cached_property(lambda self: self.frechet(self.test.x))
+    train_features = cached_property(lambda self: features(self.classifier, self.train.x[: len(self.labels)]))
 
 
 class EvaluatedModel:
@@ -39,13 +40,16 @@ class EvaluatedModel:
     def __init__(self, recipe: Recipe, model: Any, context: EvaluationContext, report: dict[str, Any]):
         self.model, self.context, self.report = model.eval(), context, report
         self.prior, self.reconstructs, self.variational = recipe.prior, hasattr(model, "encode"), isinstance(model, VAE)
-        self.conditional = isinstance(model, CVAE)
+        self.conditional = isinstance(model, CVAE | LatentFlow)
         self.probed = self.reconstructs and not self.conditional
         self.has_likelihood = self.variational and getattr(recipe.objective, "keywords", {}).get("binarize", False)
 
     x_hat = cached_property(lambda self: reconstruct(self.model, self.context.test))
     codes = cached_property(lambda self: codes(self.model, self.context.train_subset))
     samples = cached_property(lambda self: self.draw(self.context.labels))
+    precision_and_recall = cached_property(
+        lambda self: precision_and_recall(features(self.context.classifier, self.samples), self.context.train_features)
+    )
     binary = cached_property(lambda self: binary(self.context.test))
     # not the first ones, which are easier
     binary_subset = cached_property(lambda self: self.binary[:: -(-len(self.binary) // WEIGHED)])
@@ -90,6 +94,15 @@ def _conditional_accuracy(model: Any) -> float:
     return conditional_accuracy(classify_with(context.classifier), model.samples, context.labels)
 
 
+def _confident_fraction(model: Any) -> float:
+    return confident_fraction(class_probabilities(model.context.classifier, model.samples))
+
+
+def _cpu_seconds(model: Any) -> float | None:
+    own = model.report["cpu_seconds"]
+    return own if own is None else own + (model.reported("autoencoder_cpu_seconds") or 0)
+
+
 def _std_ratio(model: Any) -> float | None:
     return model.reported_ratio("sampled_within_class_std", "reconstructed_within_class_std")
 
@@ -98,12 +111,15 @@ def _std_ratio(model: Any) -> float | None:
 COLUMNS = {
     "parameters": ("parameters", 0, "model", lambda m: m.report["parameters"]),
     "latent_dim": ("code size", 0, "model", lambda m: m.model.latent_dim),
-    "cpu_seconds": ("CPU-s", 0, "model", lambda m: m.report["cpu_seconds"]),
+    "cpu_seconds": ("CPU-s", 0, "model", _cpu_seconds),
     "mse": ("MSE", 5, "reconstructs", lambda m: mse(m.x_hat, m.context.test.x)),
     "psnr": ("PSNR", 2, "reconstructs", lambda m: psnr(m.x_hat, m.context.test.x)),
     "ssim": ("SSIM", 3, "reconstructs", lambda m: ssim(m.x_hat, m.context.test.x)),
     "frechet_reconstructions": ("Fréchet, reconstructions", 2, "reconstructs", lambda m: m.context.frechet(m.x_hat)),
     "frechet_samples": ("Fréchet, samples", 2, "model", lambda m: m.context.frechet(m.samples)),
+    "precision": ("precision", 3, "model", lambda m: m.precision_and_recall[0]),
+    "recall": ("recall", 3, "model", lambda m: m.precision_and_recall[1]),
+    "confident_fraction": ("confident", 3, "model", _confident_fraction),
     "frechet_real": ("Fréchet, real", 2, "model", lambda m: m.context.frechet_real),
     "conditional_accuracy": ("conditional accuracy", 3, "conditional", _conditional_accuracy),
     "conditional_accuracy_nn": (

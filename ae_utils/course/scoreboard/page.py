@@ -8,7 +8,7 @@ from ae_utils.course.scoreboard.measure import COLUMNS, PROTOCOL
 
 TABLES = {  # sorted by the first column; what is better if larger, from the top
     "Reconstruction": ("mse", "psnr", "ssim", "frechet_reconstructions"),
-    "Sampling": ("frechet_samples",),
+    "Sampling": ("frechet_samples", "precision", "recall", "confident_fraction"),
     "Conditional sampling": (
         "conditional_accuracy", "conditional_accuracy_nn", "other_label_accuracy", "within_class_ratio",
     ),
@@ -32,6 +32,7 @@ def page(table: pd.DataFrame, published: Path) -> str:
         titles = ["recipe", "system", *(COLUMNS[name][0] for name in names)]
         parts += [f"## {title}", _markdown(titles, lines)] if lines else []
     parts.append(f"Real test digits have a Fréchet distance of {table['frechet_real'].mean():.2f}.")
+    parts.append("CPU-seconds were measured on: " + "; ".join(sorted(set(table["machine"]))) + ".")
     if published.is_file():
         ours, theirs = table.set_index("recipe"), pd.read_csv(published)
         lines = [

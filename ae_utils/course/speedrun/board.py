@@ -1,6 +1,5 @@
 """The speedrun's two tables: entries with several seeds, ideas with one; each row is written as soon as it is there."""
 
-import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
+from ae_utils.course.machine import processor
 from ae_utils.course.speedrun.page import page
 from ae_utils.course.speedrun.tracks import TRACKS, Context
 from ae_utils.course.speedrun.training import Hooks, Trainer
@@ -116,13 +116,3 @@ def _append(row: dict[str, Any], path: Path) -> None:
     with atomic_write(path) as beside:
         rows = pd.DataFrame([*table[~same].to_dict("records"), row], columns=COLUMNS)
         rows.to_csv(beside, index=False, float_format="%.6g")
-
-
-def processor() -> str:
-    """The processor's name: from /proc/cpuinfo where there is one."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
