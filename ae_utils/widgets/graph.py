@@ -29,6 +29,8 @@ from ae_utils.widgets.fold import (
 Op = dict[str, Any]  # its name, tensors, sizes, and for parallel branches lists of such dictionaries
 MOST_MULTIPLY_ADDS = 5_000_000
 CLOSE = 0.5 / 255  # half of what page and kernel may differ by, as a margin for codes that are not tried
+CLOSE_CODES = 0.01  # what rounding may change a code by, as a fraction of the largest number in it
+Close = Callable[[Tensor, Tensor], bool]
 
 
 class Flow(Protocol):
@@ -53,15 +55,35 @@ def page_graph(decoder: nn.Module, codes: Tensor, expected: Tensor, label: Tenso
     ``expected`` (n, 1, height, width) to 1/255, in float16 if that is enough. Raises ``Unsupported`` for a layer the
     page does not know, for too many multiply-adds, and for a decoder whose images are not those of its layers.
     """
-    full = fold_batchnorm(decoder).cpu().eval()
-    half = copy.deepcopy(full).half().float()
-    for dtype, layers in (("float16", half), ("float32", full)):
-        ops = _ops(layers, codes[:1], None if label is None else label[:1])
+    return _graph(decoder, codes, expected, label, _close, "images that decode gives")
+
+
+def encoder_graph(encoder: nn.Module, images: Tensor, expected: Tensor, label: Tensor | None = None) -> dict[str, Any]:
+    """The graph of an encoder, or of a classifier: as ``page_graph``, from images (n, 1, height, width) to rows.
+
+    ``expected`` (n, outputs) are the encoder's own; a hundredth of the largest is what float16 may change them by.
+    """
+    return _graph(encoder, images, expected, label, _close_codes, "codes that encode gives")
+
+
+def page_network(network: nn.Module, dtype: str) -> PageNetwork:
+    """What the page evaluates, for the kernel: the network's layers with their numbers rounded to ``dtype``."""
+    layers = fold_batchnorm(network).cpu().eval()
+    return layers.half().float() if dtype == "float16" else layers
+
+
+def _graph(
+    network: nn.Module, x: Tensor, expected: Tensor, label: Tensor | None, close: Close, what: str
+) -> dict[str, Any]:
+    """The network's graph in the first of two number formats in which its layers are ``close`` to what is expected."""
+    for dtype in ("float16", "float32"):
+        layers = page_network(network, dtype)
+        ops = _ops(layers, x[:1], None if label is None else label[:1])
         if _multiply_adds(ops) > MOST_MULTIPLY_ADDS:
             raise Unsupported(f"an image takes more than {MOST_MULTIPLY_ADDS / 1e6:.0f} million multiply-adds")
-        if _close(layers(codes, label), expected):
+        if close(layers(x, label), expected):
             return {"dtype": dtype, "ops": [_packed(op, dtype) for op in ops]}
-    raise Unsupported("its layers, one after the other, do not give the images that decode gives")
+    raise Unsupported(f"its layers, one after the other, do not give the {what}")
 
 
 def flow_graph(
@@ -108,6 +130,12 @@ def _close(images: Tensor, expected: Tensor) -> bool:
     if images.shape != expected.shape:
         return False
     return bool((images.clamp(0, 1) - expected.clamp(0, 1)).abs().max() < CLOSE)
+
+
+def _close_codes(codes: Tensor, expected: Tensor) -> bool:
+    if codes.shape != expected.shape:
+        return False
+    return bool(((codes - expected).abs().amax(1) <= CLOSE_CODES * expected.abs().amax(1)).all())
 
 
 def _ops(layers: PageNetwork, x: Tensor, label: Tensor | None = None) -> list[Op]:
@@ -185,6 +213,21 @@ def _grids(layer: nn.Conv2d | nn.ConvTranspose2d, op: str, weight: Tensor, *, im
     }
 
 
+def _max_pool(layer: nn.MaxPool2d, before: Tensor, after: Tensor) -> Op:
+    kernel, stride, padding = (_pair(value) for value in (layer.kernel_size, layer.stride, layer.padding))
+    if _pair(layer.dilation) != [1, 1] or layer.return_indices:
+        raise Unsupported("MaxPool2d with dilation or indices is not known to the page")
+    grid = list(after.shape[2:])
+    return {
+        "op": "max_pool", "image": list(before.shape[1:]), "grid": grid,
+        "kernel": kernel, "stride": stride, "padding": padding,
+    }  # fmt: skip
+
+
+def _pair(value: int | tuple[int, ...]) -> list[int]:
+    return [value, value] if isinstance(value, int) else list(value)
+
+
 def _bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, outputs: int) -> Tensor:
     return torch.zeros(outputs) if layer.bias is None else layer.bias
 
@@ -238,6 +281,7 @@ OPS: dict[type[nn.Module], Callable[..., Op]] = {  # each takes a layer of its o
     nn.Linear: _linear,
     nn.Conv2d: _convolution,
     nn.ConvTranspose2d: _transposed_convolution,
+    nn.MaxPool2d: _max_pool,
     ScaleShift: _scale_shift,
     Sum: _sum,
     LabelScaleShift: _label_scale_shift,

@@ -2,7 +2,7 @@
 // createDecoder turns it into a function from a code, and a label for a conditional decoder, to an image. Everything is a flat Float32Array, channel by
 // channel, row by row, and every layer writes into a buffer of its own, so that nothing is allocated while dragging.
 
-/** A function from a code (Float32Array) and a label (a digit, or null) to pixels in [0, 1]. */
+/** A function from a code (Float32Array) and a label (a digit, or null) to pixels in [0, 1]; or from pixels to a code. */
 export function createDecoder(graph) {
   const decode = chain(graph.ops, reader(graph.dtype));
   return graph.flow ? createSampler(graph.flow, decode) : decode;
@@ -79,6 +79,20 @@ const LAYERS = {
       for (let c = 0; c < b.length; c++) y.fill(b[c], c * pixels, (c + 1) * pixels);
       for (let i = 0; i < under.length; i++) y[under[i]] += patches[i];
       return picture;
+    };
+  },
+
+  max_pool({ size, image, grid, kernel, stride, padding }) {
+    const under = placesUnderKernel(image, grid, kernel, stride, padding), y = new Float32Array(size);
+    const places = grid[0] * grid[1], cells = kernel[0] * kernel[1];
+    const padded = new Float32Array(image[0] * image[1] * image[2] + 1).fill(-Infinity); // the last: the padding
+    return (x) => {
+      padded.set(x);
+      y.fill(-Infinity);
+      for (let c = 0, i = 0; c < image[0]; c++)
+        for (let cell = 0; cell < cells; cell++)
+          for (let out = c * places; out < (c + 1) * places; out++, i++) y[out] = Math.max(y[out], padded[under[i]]);
+      return y;
     };
   },
 
