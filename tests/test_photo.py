@@ -55,6 +55,54 @@ def test_a_photograph_of_ink_on_grey_paper(tmp_path, test, seven):
     assert near(x, test.x[0])
 
 
+def paper_with(pixels, ink, light=1.0):
+    """A colour photograph: white paper of 200×260 with the digit in ``ink`` (red, green, blue), under a ``light``."""
+    noise = np.random.default_rng(0).normal(0, 3, (260, 200, 1))
+    coverage = large(pixels)[..., None] / 255
+    page = 225 + coverage * (np.array(ink) - 225)
+    return (page * np.asarray(light)[..., None] + noise).clip(0, 255).astype(np.uint8)
+
+
+ACROSS, DOWN = np.meshgrid(np.linspace(0, 1, 200), np.linspace(0, 1, 260))
+SHADOWS = {
+    "an edge": np.where(ACROSS + DOWN > 1, 0.5, 1.0),
+    "a slope": 1 - 0.7 * ACROSS,
+    "a corner": 1 - 0.65 * np.exp(-4 * (ACROSS**2 + DOWN**2)),
+}
+
+
+@pytest.mark.parametrize("ink", [(40, 40, 40), (30, 50, 160)], ids=["black", "blue"])
+@pytest.mark.parametrize("shadow", SHADOWS)
+def test_a_shadow_on_the_paper_is_no_ink(tmp_path, test, seven, shadow, ink):
+    x, done = read_photo(saved(tmp_path / "photograph.jpg", paper_with(seven, ink, SHADOWS[shadow]), quality=85))
+    rolled = [x.roll((down, right), (1, 2)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    assert any(near(one, test.x[0]) for one in rolled)  # a faint part moves the centre of mass by a pixel
+    assert "border" not in done
+
+
+def test_the_lines_of_ruled_paper_and_specks_are_no_ink(tmp_path, test, seven):
+    page = paper_with(seven, (40, 40, 60))
+    page[::26] = (page[::26] * 0.85).astype(np.uint8)
+    page[240:246, 180:186] = 30
+    assert near(read_photo(saved(tmp_path / "ruled.png", page))[0], test.x[0])
+
+
+def test_parts_that_are_near_are_one_digit(tmp_path):
+    five = np.zeros((200, 160), np.uint8)
+    five[30:42, 60:110], five[52:64, 50:62], five[64:110, 50:62] = 255, 255, 255  # a bar above the rest
+    five[110:122, 50:110], five[122:170, 98:110], five[158:170, 50:110] = 255, 255, 255
+    x, _ = read_photo(saved(tmp_path / "five.png", 255 - five))
+    bar = x[0, :, 14:17].amax(1)  # down through bar, gap and the rest, which goes round on the left
+    assert bar[4:6].max() > 0.6 > 0.2 > bar[6:9].min()
+
+
+@pytest.mark.parametrize("cut", ["left", "bottom"])
+def test_a_digit_that_touches_the_border_is_said_to(tmp_path, seven, cut):
+    page = 255 - large(seven)
+    page = page[:, 70:] if cut == "left" else page[:110]
+    assert "touches the border of the picture" in read_photo(saved(tmp_path / "cut.png", page))[1]
+
+
 def test_transparent_is_white_and_sixteen_bits_are_read(tmp_path, test, seven):
     ink = np.zeros((28, 28, 4), np.uint8)
     ink[..., 3] = seven

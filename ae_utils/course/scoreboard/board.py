@@ -61,8 +61,8 @@ class Board:
         found = [self._columns(recipe, seed) for seed in self.seeds or (0,)]
         if not self.seeds and found[0]["cpu_seconds"] < SHORT:
             found += [self._columns(recipe, seed) for seed in MORE_SEEDS]
-        plan = {"seeds": len(found), "epochs": self.epochs or recipe.epochs, "images": self.images}
-        plan["machine"] = ", ".join(sorted({columns.pop("machine") for columns in found}))
+        machine = ", ".join(sorted({columns.pop("machine") for columns in found}))
+        plan = {"seeds": len(found), "epochs": self.epochs or recipe.epochs, "images": self.images, "machine": machine}
         frame = pd.DataFrame(found, dtype=float)
         numbers = {f"{name}{end}": how(frame[name]) for name in COLUMNS for end, how in ENDINGS.items()}
         return {"recipe": recipe.name, "system": recipe.system, **plan, **numbers}
