@@ -29,10 +29,8 @@ def read_photo(path: str | Path) -> tuple[Tensor, str]:
     background = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
     bright = background > (grey.min() + grey.max()) / 2
     photographed = grey.shape != (SIDE, SIDE)
-    if photographed and bright:
-        ink = _on_paper(grey)
-    else:
-        ink = (background - grey if bright else grey - background).clip(0)
+    contrast = background - grey if bright else grey - background
+    ink = _on_paper(grey) if photographed and bright else contrast.clip(0)
     if ink.max() < 0.1:
         raise InvalidInput(f"{path} is blank: nothing differs from its border; expected an image of one digit.")
     ink, done = ink / ink.max(), ["inverted"] if bright else []
