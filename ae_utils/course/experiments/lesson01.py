@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from scipy.linalg import subspace_angles  # type: ignore[import-untyped]
+from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 from torch import Tensor
 
