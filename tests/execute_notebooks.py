@@ -8,37 +8,17 @@ that raises is refused in a sentence and left as it was; then the exit code is 1
 
 import base64
 import os
-import struct
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from ae_utils.course.book.execution import METADATA, Refused, execute, tidy, without_outputs
+
+__all__ = ["METADATA", "ROOT", "Refused", "execute", "main", "notebooks", "picture", "tidy"]
 ROOT = Path(__file__).resolve().parents[1]
-METADATA = {
-    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-VIEW = "application/vnd.jupyter.widget-view+json"
-PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"pHYs", b"IDAT", b"IEND")  # not tEXt, tIME …: version and date
-
-
-class Refused(Exception):
-    """A notebook does not run; the sentence names it, the cell and the error."""
-
-
-class ThisPython(AsyncKernelManager):
-    """Starts the kernel with the Python that runs this script, whatever other kernels the user has installed."""
-
-    def _kernel_spec_manager_default(self):
-        return KernelSpecManager(kernel_dirs=[])
 
 
 def notebooks() -> list[Path]:
@@ -46,90 +26,10 @@ def notebooks() -> list[Path]:
     return sorted(ROOT.glob("notebooks/[!.]*.ipynb")) + sorted(ROOT.glob("notebooks/solutions/[!.]*.ipynb"))
 
 
-def execute(notebook, folder: Path, name: str = "the notebook"):
-    """Run all cells of ``notebook`` in ``folder`` with this Python and return it, tidied; raises ``Refused``."""
-    with tempfile.TemporaryDirectory() as home:
-        client = NotebookClient(
-            notebook,
-            kernel_manager_class=ThisPython,
-            kernel_name="python3",
-            extra_arguments=["--Application.log_level=ERROR"],
-            timeout=600,
-            record_timing=False,
-            store_widget_state=False,
-            resources={"metadata": {"path": str(folder)}},
-        )
-        environment = {**os.environ, "IPYTHONDIR": home, "OMP_WAIT_POLICY": "PASSIVE"}  # nor their IPython settings
-        environment.setdefault("OMP_NUM_THREADS", "1")  # sums depend on it in the last digits, pictures with them
-        try:
-            client.execute(env=environment)
-        except CellExecutionError as error:
-            raise Refused(f"{name}, {_failing(notebook)}: {error.ename}: {error.evalue}") from None
-        except (CellTimeoutError, DeadKernelError) as error:
-            raise Refused(f"{name}, {_failing(notebook)}: {str(error).strip().splitlines()[0]}") from None
-    return tidy(notebook)
-
-
-def tidy(notebook):
-    """Leave in an executed notebook only what is the same each time."""
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
-        if cell.cell_type == "code":
-            cell.outputs = [_tidy_output(output, cell) for output in _merged(cell.outputs)]
-    return notebook
-
-
-def without_stamps(png: bytes) -> bytes:
-    """The same picture without the chunks that name software and date."""
-    kept, position = [png[:8]], 8
-    while position < len(png):
-        (length,) = struct.unpack(">I", png[position : position + 4])
-        end = position + 12 + length  # length, type, data, checksum
-        if png[position + 4 : position + 8] in PICTURE_CHUNKS:
-            kept.append(png[position:end])
-        position = end
-    return b"".join(kept)
-
-
-def _merged(outputs):
-    """Streams of the same name become one: how a text is cut into messages depends on timing."""
-    streams, kept = {}, []
-    for output in outputs:
-        if output.output_type == "stream" and output.name in streams:
-            streams[output.name].text += output.text
-            continue
-        if output.output_type == "stream":
-            streams[output.name] = output
-        kept.append(output)
-    return kept
-
-
-def _tidy_output(output, cell):
-    if "data" in output:
-        output.data.pop(VIEW, None)
-        if "image/png" in output.data:
-            png = without_stamps(base64.b64decode(output.data["image/png"]))
-            output.data["image/png"] = base64.b64encode(png).decode()
-        output.metadata = nbformat.from_dict({})
-    if output.output_type == "execute_result":
-        output.execution_count = cell.execution_count
-    return output
-
-
-def _failing(notebook) -> str:
-    """The cell that ran last (or raised)."""
-    ran = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.get("execution_count")]
-    return f"cell {ran[-1].id}" if ran else "first cell"
-
-
 def _refresh(path: Path) -> str:
     """Execute one notebook and write it if a byte changed; returns what to print."""
     name, start = os.path.relpath(path), time.monotonic()
-    notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    notebook = without_outputs(nbformat.read(path, as_version=4))
     text = nbformat.writes(execute(notebook, path.parent, name)).rstrip("\n") + "\n"
     changed = text != path.read_text(encoding="utf-8")
     if changed:
