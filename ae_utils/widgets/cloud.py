@@ -25,7 +25,7 @@ class CodeCloud(anywidget.AnyWidget):
     without a kernel.
     """
 
-    _esm = asset("widget.js", "cloud_view.js", "cloud.js")
+    _esm = asset("widget.js", "legend.js", "cloud_view.js", "cloud.js")
     _css = asset("widget.css", "cloud.css")
     _state = traitlets.Dict().tag(sync=True)
     point = traitlets.Int(None, allow_none=True).tag(sync=True)
