@@ -1,5 +1,7 @@
 """Conditional accuracy, other labels and the within-class standard deviation, on models whose output is known."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from ae_utils.errors import InvalidInput
 from ae_utils.metrics.classifier import classify_with, nearest_neighbour_classifier, pretrained_classifier
 from ae_utils.metrics.conditional import (
     all_digits,
+    class_information,
     conditional_accuracy,
     conditional_report,
     decode_with_labels,
@@ -149,3 +152,54 @@ def test_the_within_class_std_of_samples_needs_two_of_every_label(count, there, 
         "reconstructed_within_class_std",
         "real_within_class_std",
     } <= set(report)
+
+
+# --- information about the class in the code ------------------------------------------------------------------------
+
+
+class KnownCode(nn.Module):
+    """A posterior around ``mean(label)``, with a standard deviation of 0.05."""
+
+    latent_dim = 2
+
+    def __init__(self, mean):
+        super().__init__()
+        self.mean = mean
+
+    def posterior(self, x, label=None):
+        mu = self.mean(label)
+        return mu, torch.full_like(mu, 2 * math.log(0.05))
+
+
+@pytest.mark.parametrize(
+    ("mean", "nats"),
+    [
+        (lambda label: torch.zeros(len(label), 2), 0.0),
+        (lambda label: torch.stack(((label % 5).float() - 2, (label // 5).float()), 1), math.log(10)),
+        (lambda label: torch.stack(((label % 5).float() - 2, torch.zeros(len(label))), 1), math.log(5)),
+    ],
+    ids=["nothing", "all of it", "one of five pairs"],
+)
+def test_information_about_the_class_is_that_of_codes_where_it_is_known(train, test, mean, nats):
+    assert class_information(KnownCode(mean), train, test) == pytest.approx(nats, abs=0.05)
+
+
+def test_information_about_the_class_counts_what_is_drawn_not_the_mean(train, test):
+    class Noisy(KnownCode):
+        def posterior(self, x, label=None):
+            mu = self.mean(label)
+            return mu, torch.full_like(mu, 2 * math.log(20.0))
+
+    def mean(label):
+        return torch.stack((label.float() - 4.5, torch.zeros(len(label))), 1)
+
+    assert class_information(Noisy(mean), train, test) < 0.1 < 1 < class_information(KnownCode(mean), train, test)
+
+
+def test_measuring_information_changes_no_random_numbers_and_repeats(train, test):
+    model = KnownCode(lambda label: torch.stack((label.float(), label.float()), 1))
+    torch.manual_seed(3)
+    wanted = torch.rand(1)
+    torch.manual_seed(3)
+    first = class_information(model, train, test, seed=1)
+    assert torch.equal(torch.rand(1), wanted) and first == class_information(model, train, test, seed=1)
