@@ -1,5 +1,8 @@
 """The loop: what an epoch is, what it reports, and that nothing looks over its shoulder."""
 
+import platform
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -14,7 +17,7 @@ from ae_utils.losses.regularized import contractive_sampled, denoising
 from ae_utils.models import Autoencoder
 from ae_utils.networks.dense import dense_decoder, dense_encoder
 from ae_utils.seeds import STREAMS, epoch_seed, own_random_numbers
-from ae_utils.training.loop import History, evaluate, fit
+from ae_utils.training.loop import History, evaluate, fit, flushed_denormals
 from ae_utils.training.schedules import constant, linear_decay, one_cycle
 from ae_utils.training.step import Diverged, GradientStep, adam, adamw
 
@@ -337,3 +340,46 @@ def test_terms_beside_the_loss_may_be_infinite(train):
         **mean_squared_error(model, batch, progress), "kl": torch.tensor(torch.inf), "psnr": torch.tensor(torch.inf)
     }  # fmt: skip
     assert fit(step, Batches(train[:100], 50), epochs=1, seed=0).last()["psnr"] == torch.inf
+
+
+DENORMAL = 1e-39
+needs_flushing = pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush denormals")
+
+
+@needs_flushing
+def test_training_takes_denormal_numbers_for_zero_and_nothing_else_does(train):
+    def seen(state):
+        flushed.append(bool(torch.full((16,), DENORMAL).mul(1.5).eq(0).all()))
+
+    flushed = []
+    train_small(train, epochs=1, on_batch_end=(seen,))
+    assert flushed and all(flushed)
+    assert torch.full((16,), DENORMAL).mul(1.5).ne(0).all()
+    with pytest.raises(ZeroDivisionError):
+        train_small(train, epochs=1, on_batch_end=(lambda state: 1 / 0,))
+    assert torch.full((16,), DENORMAL).mul(1.5).ne(0).all()
+    with flushed_denormals(), flushed_denormals():
+        pass
+    assert torch.full((16,), DENORMAL).mul(1.5).ne(0).all()
+
+
+@needs_flushing
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere new threads begin with the system's own mode")
+def test_all_threads_take_denormal_numbers_for_zero():
+    script = f"""
+import torch
+torch.set_num_threads(4)
+from ae_utils.training.loop import flushed_denormals
+with flushed_denormals():
+    print(int(torch.full((1 << 20,), {DENORMAL}).mul(1.5).ne(0).sum()))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+@needs_flushing
+def test_flushing_changes_no_weight_by_more_than_rounding(train):
+    with_it, _ = train_small(train)
+    without, batches = small_step(noisy=True, schedule=one_cycle), Batches(train, 64, shuffle=True, seed=0)
+    fit.__wrapped__(without, batches, epochs=2, seed=0)
+    assert torch.allclose(weights(with_it), weights(without), rtol=0, atol=1e-7)
