@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun
+.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun book
 
 lab: $(STAMP)
 	$(BIN)/python -m ae_utils.course.lab $(if $(FOLDER),--folder "$(FOLDER)")
@@ -40,6 +40,9 @@ speedrun: $(STAMP)  # verifies the record of each track, or goes on where it was
 
 experiments: $(STAMP)  # runs what is missing in results/experiments, the tables that lessons read
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils experiments
+
+book: $(STAMP)  # executes the lessons (minutes each; once for each version of their code) and makes book/, a static site
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book $(BOOK)
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'

@@ -1,0 +1,274 @@
+"""The book: formulas, links and figures of its pages, what is executed for it, and that nothing in it leads nowhere."""
+
+import html
+import re
+from io import BytesIO
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from click.testing import CliRunner
+from execute_notebooks import ROOT, notebooks
+from fontTools.ttLib import TTFont
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from tiny_course import CELLS, write_course
+
+from ae_utils.course.book import __main__ as command
+from ae_utils.course.book.cache import digest, executed, read
+from ae_utils.course.book.capture import MIME, captured
+from ae_utils.course.book.figures import alternative_text, classic, first_sentences
+from ae_utils.course.book.formulas import math_font, mathml
+from ae_utils.course.book.markdown import for_book, markdown2html, plain, slug
+from ae_utils.course.book.site import Book, clear, weight
+from ae_utils.errors import InvalidInput
+from ae_utils.widgets.explorer import LatentExplorer
+from ae_utils.widgets.player import Player
+
+GREY = torch.rand(2, 1, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return write_course(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def lines(course):
+    return list(Book(course, course / "book", course / "cache").build())
+
+
+@pytest.fixture(scope="module")
+def book(course, lines):
+    return course / "book"
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+def formulas():
+    """The LaTeX of every formula in the lessons, display formulas with their mark."""
+    for path in notebooks():
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                text = re.sub(r"```.*?```|`[^`\n]*`", "", cell.source, flags=re.DOTALL)
+                yield from re.findall(r"\$\$.+?\$\$|\$.+?\$", text, re.DOTALL)
+
+
+# Formulas and text
+
+
+def test_every_formula_of_the_course_can_be_set():
+    found = set(formulas())
+    assert len(found) > 100
+    for formula in found:
+        assert mathml(formula.strip("$").strip()).startswith("<math>")
+
+
+def test_the_font_has_every_sign_of_the_course_s_formulas():
+    font = TTFont(BytesIO(math_font()))
+    shown = {ord(sign) for formula in set(formulas()) for sign in plain(mathml(formula.strip("$").strip()))}
+    assert shown - set(font.getBestCmap()) - {0x2061, 0xFE00} == set()  # two signs that nobody sees
+    assert "MATH" in font  # what makes roots and brackets grow
+
+
+def test_a_formula_that_is_none_gets_a_sentence():
+    with pytest.raises(InvalidInput, match=r"'\\\\frac\{1' cannot be set"):
+        mathml("\\frac{1")
+
+
+def test_headings_are_linked_as_on_github():
+    assert slug("Jensen–Shannon divergence") == "jensenshannon-divergence"
+    assert slug("Heun's method, and <code>beta</code>") == "heuns-method-and-beta"
+    assert 'id="the-code-z"' in markdown2html("## The code $z$")
+
+
+@pytest.mark.parametrize(
+    ("link", "page"),
+    [
+        ("04_variational_autoencoder.ipynb", "04_variational_autoencoder.html"),
+        ("glossary.md#kl-divergence", "glossary.html#kl-divergence"),
+        ("../results/scoreboard.md", "results/scoreboard.html"),
+        ("../../results/scoreboard.md", "../results/scoreboard.html"),
+        ("https://example.org/README.md", "https://example.org/README.md"),
+        ("pictures/vae.svg", "pictures/vae.svg"),
+    ],
+)
+def test_links_lead_to_pages(link, page):
+    assert for_book(f'<a href="{link}">') == f'<a href="{page}">'
+
+
+def test_what_is_folded_stays_folded():
+    shown = markdown2html("<details><summary>Hint</summary>\n\n```python\nz = 1\n```\n\n</details>")
+    assert "<details>" in shown and "open" not in shown and 'class="highlight"' in shown
+
+
+# Figures
+
+
+def test_a_figure_is_described_by_its_title_and_by_what_is_said_of_it():
+    see = "**What to see.** Digits, *blurred*. The code $z$ is small.\n\n## Next"
+    cells = [new_code_cell('image_grid(x, title="a grid")'), new_markdown_cell(see)]
+    found = alternative_text(new_notebook(cells=cells), 0, "<Figure size 550x315 with 1 Axes>")
+    assert found == "a grid. Digits, blurred. The code z is small."
+
+
+def test_a_figure_without_either_is_described_by_the_heading_above():
+    cells = [new_markdown_cell("## The data\n\nDigits."), new_code_cell("show()")]
+    assert "The data" in alternative_text(new_notebook(cells=cells), 1, "<Figure size 550x315 with 1 Axes>")
+
+
+def test_a_description_is_whole_sentences():
+    assert first_sentences("One. Two three. Four.", limit=15) == "One. Two three."
+    assert first_sentences("A sentence that is longer than the limit. Two.", limit=10).endswith("the limit.")
+
+
+# Widgets
+
+
+def test_a_widget_hands_over_its_script_and_its_state():
+    player = Player(GREY, title="two frames")
+    player.frame = 1
+    kept = captured(player)
+    assert kept["widget"] == "Player" and "function render" in kept["script"] and ".player" in kept["style"]
+    assert kept["traits"]["frame"] == 1 and len(kept["traits"]["_state"]["frames"]) == 2
+
+
+def test_an_explorer_that_needs_its_kernel_stays_a_picture():
+    assert captured(LatentExplorer(lambda z: z[:, :1, None, None].expand(-1, 1, 8, 8), 2)) is None
+
+
+def test_a_module_becomes_a_script():
+    assert classic("export function f() {}\nconst a = 1;\nexport default { f };") == "function f() {}\nconst a = 1;\n"
+
+
+def test_no_notebook_of_the_course_holds_what_is_handed_over():
+    assert all(MIME not in text_of(path) for path in notebooks())
+
+
+# Executing
+
+
+def test_a_lesson_is_executed_once_for_each_version_of_its_code(course, book):
+    lesson, cache = course / "notebooks" / "01_short.ipynb", course / "cache"
+    (kept,) = cache.iterdir()
+    before = kept.stat().st_mtime_ns
+    changed = read(lesson)
+    changed.cells[0].source += " More text."
+    assert digest(changed) == digest(read(lesson))
+    assert executed(lesson, cache).cells[2].outputs[0].text == "ready\n"
+    assert kept.stat().st_mtime_ns == before
+    changed.cells[2].source += "\n"
+    assert digest(changed) != digest(read(lesson))
+
+
+def test_executing_leaves_the_notebook_alone(course, book):
+    assert all(not cell.get("outputs") for cell in read(course / "notebooks" / "01_short.ipynb").cells)
+
+
+def test_a_lesson_that_was_not_executed_says_so(course, tmp_path):
+    lines = list(Book(course, tmp_path / "book", tmp_path / "cache", execute=False).build())
+    assert lines[0] == "01_short.html: with still pictures"
+    page = text_of(tmp_path / "book" / "01_short.html")
+    assert "without running the lesson" in page and "data-files" not in page
+
+
+# The book
+
+
+def test_every_widget_but_the_kernel_s_is_mounted(book):
+    page = text_of(book / "01_short.html")
+    kinds = re.findall(r'data-widget="(\w+)"', page)
+    assert kinds == ["Player", "Predict", "LatentExplorer", "LatentExplorer", "FlowExplorer", "CodeCloud"]
+    still = page[page.index('id="cell-kernel"') :]
+    assert "<img" in still[: still.index('id="cell-cloud"')]
+
+
+def test_two_explorers_of_one_decoder_share_its_weights(book):
+    page = text_of(book / "01_short.html")
+    first, second = (
+        set(re.findall(r"data-[0-9a-f]{12}", files))
+        for kind, files in (
+            (kind, files)
+            for tag in re.findall(r"<div [^>]*data-files[^>]*>", page)
+            for kind, files in [(re.search(r'data-widget="(\w+)"', tag)[1], re.search(r'data-files="([^"]*)"', tag)[1])]
+        )
+        if kind == "LatentExplorer"
+    )
+    assert first & second
+
+
+@pytest.mark.parametrize("tag, attribute", [("a", "href"), ("img", "src"), ("script", "src"), ("link", "href")])
+def test_everything_that_a_page_names_is_there(book, tag, attribute):
+    for path in book.rglob("*.html"):
+        page = text_of(path)
+        for name in re.findall(rf'<{tag}\b[^>]*?\b{attribute}="([^"]*)"', page):
+            if re.match(r"https?:|data:", name):
+                assert tag == "a" or name.startswith("data:"), f"{path} loads {name}"
+                continue
+            file, _, place = html.unescape(name).partition("#")
+            target = (path.parent / file) if file else path
+            assert target.is_file(), f"{path.name}: {name}"
+            assert not place or f'id="{place}"' in text_of(target), f"{path.name}: {name}"
+
+
+def test_every_picture_has_an_alternative_text(book):
+    pictures = [tag for path in book.rglob("*.html") for tag in re.findall(r"<img[^>]*>", text_of(path))]
+    assert pictures and all(re.search(r'alt="[^"]{10,}"', tag) for tag in pictures)
+
+
+def test_the_assertions_are_folded(book):
+    page = text_of(book / "01_short.html")
+    assert re.search(r'id="cell-claim"><details class="claims">', page)
+
+
+def test_the_pages_are_in_order_and_in_the_contents(book):
+    page = text_of(book / "01_short.html")
+    assert re.search(r'href="index.html" rel="prev"|rel="prev" href="index.html"', page)
+    assert 'rel="next" href="solutions/01_short.html"' in page
+    assert '<a href="#the-bound">The bound</a>' in page  # its own sections are there, too
+
+
+def test_the_search_finds_prose_and_no_code(book):
+    index = text_of(book / "assets" / "search.js")
+    assert "Everything that moves" in index and "A term of the loss" in index
+    assert "nn.Linear" not in index and "dataframe" not in index
+
+
+def test_a_page_weighs_little_without_its_widgets(book):
+    page, widgets = weight(book, "01_short.html")
+    assert 50_000 < page < 3_000_000 and widgets > 10_000
+
+
+def test_the_committed_lessons_make_pages_below_three_megabytes(tmp_path):
+    book = Book(ROOT, tmp_path / "book", tmp_path / "cache", execute=False)
+    list(book.build(["03"]))
+    assert weight(tmp_path / "book", "03_regularized_autoencoders.html")[0] < 3_000_000
+
+
+# The command
+
+
+def test_only_a_book_is_removed(tmp_path):
+    (tmp_path / "essay.txt").write_text("mine")
+    with pytest.raises(InvalidInput, match="holds something else than a book"):
+        clear(tmp_path)
+    assert (tmp_path / "essay.txt").is_file()
+
+
+def test_a_folder_without_lessons_and_a_lesson_that_is_none_get_a_sentence(tmp_path, course):
+    with pytest.raises(InvalidInput, match="there are no lessons in"):
+        Book(tmp_path, tmp_path / "book", tmp_path / "cache")
+    with pytest.raises(InvalidInput, match="there is no lesson 77"):
+        list(Book(course, tmp_path / "book", tmp_path / "cache").build(["77"]))
+
+
+def test_the_command_makes_a_book_and_refuses_in_a_sentence(monkeypatch, course, book, tmp_path):
+    monkeypatch.setattr(command, "CHECKOUT", course)
+    options = ["--out", str(tmp_path / "book"), "--cache", str(course / "cache")]
+    done = CliRunner().invoke(command.main, options)
+    assert done.exit_code == 0 and "index.html: open it" in done.output
+    again = CliRunner().invoke(command.main, ["07", *options])
+    assert again.exit_code == 2 and "book: there is no lesson 07" in again.output
+    assert Path(tmp_path / "book").is_dir() and len(CELLS) == 8
