@@ -10,6 +10,7 @@ from ae_utils.__main__ import main
 from ae_utils.course.machine import processor
 from ae_utils.course.scoreboard import measure
 from ae_utils.course.scoreboard.board import NAMES, Board
+from ae_utils.course.scoreboard.figures import against_cost, unbeaten
 from ae_utils.recipes import gan
 from ae_utils.recipes.registry import RECIPES
 from ae_utils.runs.run import Run
@@ -112,6 +113,43 @@ def test_a_generator_has_no_figure_of_errors(written, tmp_path):
     shutil.copytree(written[0] / "runs", tmp_path / "runs")
     assert pd.isna(board(tmp_path, "gan").loc["gan", "mse"])
     assert not (tmp_path / "results" / "mse.png").exists()
+
+
+@pytest.fixture
+def costs():
+    """a is the cheapest, d the best; b is a good bargain, c costs more and is no better, e costs as much as d."""
+    rows = [("a", 1, 0.9, 2), ("c", 3, 0.5, 64), ("b", 2, 0.5, 3), ("e", 8, 0.4, 64), ("d", 8, 0.1, 1024), ("gan", 1)]
+    table = pd.DataFrame(rows, columns=["recipe", "cpu_seconds", "mse", "latent_dim"])
+    return table.assign(system=[1, 2, 0, 0, 3, 12]).fillna({"latent_dim": 64})
+
+
+def test_the_front_holds_what_nobody_beats(costs):
+    assert unbeaten(costs, "mse")["recipe"].tolist() == ["a", "b", "d"]
+
+
+def test_the_figure_draws_the_front_and_the_code_size(costs):
+    (axis,) = against_cost(costs, "mse").axes
+    areas = {
+        tuple(at): area
+        for part in axis.collections
+        for at, area in zip(part.get_offsets(), part.get_sizes(), strict=False)
+    }
+    assert areas[1, 0.9] < areas[2, 0.5] < areas[3, 0.5] == areas[8, 0.4] < areas[8, 0.1]
+    (staircase,) = axis.lines
+    assert [tuple(corner) for corner in staircase.get_xydata()[:3]] == [(1, 0.9), (2, 0.5), (8, 0.1)]
+    assert staircase.get_xdata()[-1] == axis.get_xlim()[1] and {text.get_text() for text in axis.texts} == set("abcde")
+
+
+def test_rows_of_other_recipes_stay_if_they_were_made_alike(written, tmp_path):
+    shutil.copytree(written[0] / "results", tmp_path / "results")
+    before = pd.read_csv(tmp_path / "results" / "scoreboard.csv").set_index("recipe")
+    picture = (tmp_path / "results" / "five_digits.png").read_bytes()
+    table = board(tmp_path, "vanilla")
+    assert list(table.index) == [name for name in NAMES if name in {*CAN, "vanilla"}]
+    pd.testing.assert_frame_equal(table.loc[before.index], before, check_dtype=False)
+    assert (tmp_path / "results" / "five_digits.png").read_bytes() == picture  # the other runs are not there
+    path = Board(tmp_path / "runs", (0,), 1, 200).write(["vanilla"], tmp_path / "results")
+    assert list(pd.read_csv(path)["recipe"]) == ["vanilla"]
 
 
 def test_wrong_wishes_get_one_sentence(tmp_path, monkeypatch, capsys):

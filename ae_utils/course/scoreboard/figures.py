@@ -1,5 +1,6 @@
 """The scoreboard's figures: quality against cost, and the same five digits through every model."""
 
+import math
 from collections.abc import Mapping
 from itertools import product
 
@@ -9,6 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from ae_utils.course.scoreboard.measure import EvaluatedModel
@@ -20,6 +22,7 @@ COSTS = {
     "frechet_samples": "Fréchet distance of samples (less is better)",
 }
 FEW, COLUMNS = 5, 4
+CODE_SIZES = (3, 64, 1024)  # in the legend
 DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
 
 
@@ -43,33 +46,54 @@ def five_digits(x: Tensor, made: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
+def unbeaten(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows that no other beats, by rising cost: none needs fewer CPU-seconds and has as small a ``column``."""
+    ordered = table[table[column].notna()].sort_values(["cpu_seconds", column])
+    return ordered[ordered[column] < ordered[column].cummin().shift(fill_value=float("inf"))]
+
+
 def against_cost(table: pd.DataFrame, column: str) -> Figure:
-    """One named point per recipe: CPU-seconds of its training, and ``column``, on logarithmic axes."""
+    """One named point per recipe: CPU-seconds of its training, and ``column``, on logarithmic axes.
+
+    The larger a mark, the larger the code; a staircase joins the recipes that no other beats in both.
+    """
     table = table[table[column].notna()]
-    figure, axis = plt.subplots(figsize=(9.6, 6.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(9.6, 7), layout="constrained")
+    marks = {}
     for colour, own, name in ((0, False, "published system"), (5, True, "the course's own")):
-        part = table[(table["system"] == 0) == own]
-        axis.scatter(part["cpu_seconds"], part[column], s=36, c=DIGIT_COLOURS[colour], label=name, zorder=3)
+        part, look = table[(table["system"] == 0) == own], {"c": DIGIT_COLOURS[colour], "lw": 0, "alpha": 0.75}
+        axis.scatter(part["cpu_seconds"], part[column], s=part["latent_dim"].map(_mark_area), zorder=3, **look)
+        marks[name] = axis.scatter([], [], s=60, **look)
+    for size in CODE_SIZES:
+        marks[f"code size {size:,}"] = axis.scatter([], [], s=_mark_area(size), c="white", edgecolors="black")
     axis.set(xscale="log", yscale="log", xlabel="CPU-seconds of training", ylabel=COSTS[column])
     axis.margins(0.12)
     axis.grid(alpha=0.3, which="both")
-    axis.legend(loc="upper right")
+    front = unbeaten(table, column)[["cpu_seconds", column]]
+    steps = pd.concat([front, front.tail(1).assign(cpu_seconds=axis.get_xlim()[1])])
+    (marks["beaten by nobody"],) = axis.step(*steps.to_numpy().T, where="post", c="0.82", lw=4, zorder=1)
+    axis.set_xlim(axis.get_xlim()[0], steps["cpu_seconds"].iloc[-1])
+    figure.legend([*marks.values()], [*marks], loc="outside lower center", ncols=3, fontsize=SIZE)
     name_points(axis, table.sort_values("cpu_seconds", ascending=False).set_index("recipe")[["cpu_seconds", column]])
     plt.close(figure)
     return figure
 
 
+def _mark_area(latent_dim: float) -> float:
+    """In square points: it grows with the logarithm, since codes have between 2 and some 1,500 numbers."""
+    return 24 + 24 * math.log2(latent_dim)
+
+
 def name_points(axis: Axes, points: pd.DataFrame) -> None:
     """Write each row's name beside its point (two columns), where it covers neither a point nor another name."""
     axis.figure.canvas.draw()
-    legend, pixels = axis.get_legend(), axis.transData.transform(points.to_numpy())
-    taken = [legend.get_window_extent()] if legend else []
+    pixels, taken = axis.transData.transform(points.to_numpy()), list[Bbox]()
     for name, *at in points.itertuples():
-        for far, (right, up) in product((8, 16, 26, 38, 52, 68, 86), DIRECTIONS):
+        for far, (right, up) in product((10, 17, 26, 38, 52, 68, 86), DIRECTIONS):
             text = axis.annotate(
                 name, at, (right * far, up * far * 0.8), textcoords="offset points", fontsize=SIZE - 1,
                 ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up],
-                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 8 else None,
+                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 10 else None,
             )  # fmt: skip
             text.update_positions(axis.figure.canvas.get_renderer())  # type: ignore[attr-defined] # pyplot's has one
             box = Text.get_window_extent(text).padded(4)  # without the line to the point
