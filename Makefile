@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun book
+.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun book studio
 
 lab: $(STAMP)
 	$(BIN)/python -m ae_utils.course.lab $(if $(FOLDER),--folder "$(FOLDER)")
@@ -28,9 +28,12 @@ elsewhere: $(STAMP)  # what takes longest; then every notebook as another proces
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py
 
+studio: $(STAMP)  # a page to draw on, with trained models in it, opened in the browser
+	$(BIN)/python -m ae_utils studio --open
+
 stress: $(STAMP)  # kills, broken files and odd arguments by the hundred, checks that train; `make test` runs a few of each
 	STRESS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope tests/stress tests/test_properties.py tests/test_parallel.py \
-		tests/browser/test_page.py tests/test_checks_03.py tests/notebooks/test_notebooks.py
+		tests/browser/test_page.py tests/browser/test_studio_page.py tests/test_checks_03.py tests/notebooks/test_notebooks.py
 
 scoreboard: $(STAMP)  # trains every recipe in full, or goes on where it was stopped
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils scoreboard

@@ -77,6 +77,18 @@ def explore(folder: Path, html: Path) -> None:
 
 
 @cli.command()
+@click.option("--html", type=FILE, default="studio.html", show_default=True, help="The page to write.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in a browser, too.")
+def studio(html: Path, opened: bool) -> None:
+    """Write a page to draw on, where trained models encode and reconstruct what is drawn."""
+    from ae_utils.runs.studio import write_studio
+
+    print(write_studio(html))
+    if opened:
+        click.launch(html.resolve().as_uri())
+
+
+@cli.command()
 @click.argument("folder", type=FILE)
 @click.argument("images", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=FILE, default="reconstructed.png", show_default=True)

@@ -28,7 +28,7 @@ class FlowExplorer(anywidget.AnyWidget):
     and as many as are set once it rests. It keeps the weights that the flow has when the explorer is made.
     """
 
-    _esm = asset("widget.js", "network.js", "flow_explorer.js")
+    _esm = asset("widget.js", "controls.js", "network.js", "flow_explorer.js")
     _css = asset("widget.css", "explorer.css", "flow_explorer.css")
     _state = traitlets.Dict().tag(sync=True)
     z = traitlets.Any(()).tag(sync=True)

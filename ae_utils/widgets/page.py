@@ -1,4 +1,4 @@
-"""One self-contained page with sliders and a trained decoder in it: no server, no network, just a file to open."""
+"""One self-contained page with a widget and its trained networks in it: no server, no network, just a file to open."""
 
 import base64
 import html
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from torch import Tensor
 
@@ -39,12 +40,32 @@ def write_page(
         content = {**state.for_page(), "graph": state.graph()}
     except Unsupported as reason:
         raise InvalidInput(f"This decoder cannot run in a page: {reason}.") from None
+    traits = {"z": content["start"], "label": next(iter(content["choices"]), None)}
+    return write_widget_page(path, content, traits, style=STYLE, script=SCRIPT, title=title)
+
+
+def write_widget_page(
+    path: str | Path,
+    state: dict[str, Any],
+    traits: dict[str, Any],
+    *,
+    style: str,
+    script: str,
+    title: str,
+    width: str = "60rem",
+) -> Path:
+    """Write a widget, its script, its ``state`` and other ``traits``, as one html file and return its path.
+
+    Raises ``OSError`` for a place that cannot be written.
+    """
     page = Template(asset("page.html")).substitute(
         title=html.escape(title),
-        style=STYLE,
-        script=SCRIPT,
+        width=width,
+        style=style,
+        script=script,
         # "<" is written as an escape, because "</script>" would end the element that holds the data
-        state=json.dumps(content, default=_text).replace("<", "\\u003c"),
+        state=json.dumps(state, default=_text).replace("<", "\\u003c"),
+        traits=json.dumps(traits),
     )
     with atomic_write(path) as beside:
         beside.write_text(page, encoding="utf-8")

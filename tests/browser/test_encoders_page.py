@@ -1,4 +1,4 @@
-"""The encoder of every recipe, evaluated by the page: its codes are those of the kernel with the same rounded weights."""
+"""The encoder of every recipe, evaluated by the page: its codes are the kernel's, for the same rounded weights."""
 
 import base64
 import json

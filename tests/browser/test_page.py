@@ -45,7 +45,7 @@ class ExplorerPage:
         return self.tab.locator(".picture").evaluate(PIXELS)
 
     def code(self):
-        return self.tab.evaluate("() => [explorer.get('z'), explorer.get('label')]")
+        return self.tab.evaluate("() => [widget.get('z'), widget.get('label')]")
 
     def check(self):
         """The picture is the one that the kernel decodes; returns it."""

@@ -1,12 +1,12 @@
 // The explorer: sliders, a pad, class buttons, and the decoded image. This file stands behind widget.js,
-// network.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
+// controls.js, network.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
 
 function render({ model, el }) {
   const state = model.get("_state");
   // Two explorers on a page need different ids, and know nothing of each other: each is a module of its own.
   const id = `latent-explorer-${Math.random().toString(36).slice(2)}`;
   const code = { z: [...model.get("z")], label: model.get("label") };
-  const picture = createPicture(state.size);
+  const picture = createPicture(state.size, "decoded image");
   const note = create("p", { className: "note", role: "status" });
   const decode = state.graph ? decodeInPage(state, picture) : decodeInKernel(model, picture, note);
 
@@ -119,20 +119,6 @@ function decodeInKernel(model, picture, note) {
 
 const viewOf = (buffer) => (ArrayBuffer.isView(buffer) ? buffer : new DataView(buffer));
 
-function createPicture([height, width]) {
-  const element = create("canvas", { className: "picture", width, height, role: "img", ariaLabel: "decoded image" });
-  const context = element.getContext("2d"), image = context.createImageData(width, height);
-  image.data.fill(255);
-  return {
-    element,
-    show(pixels, scale) {
-      for (let i = 0; i < pixels.length; i++)
-        image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = Math.round(pixels[i] * scale);
-      context.putImageData(image, 0, 0);
-    },
-  };
-}
-
 function createSliders(state, code, change, id) {
   const rows = state.low.map((low, i) => {
     const high = state.high[i], name = nameOf(i), step = (high - low) / 100;
@@ -163,10 +149,7 @@ function randomCode({ codes, low, high }) {
     const all = copyOf(codes, Float32Array), first = low.length * Math.floor(Math.random() * (all.length / low.length));
     return [...all.subarray(first, first + low.length)];
   }
-  return low.map((least, i) => {
-    const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-    return Math.min(Math.max(normal, least), high[i]);
-  });
+  return low.map((least, i) => Math.min(Math.max(normal(), least), high[i]));
 }
 
 function createChoices(state, code, change, id) {

@@ -1,5 +1,5 @@
 // A latent flow in the page: label buttons, sliders for guidance and steps, new noise, and the image. This file stands
-// behind widget.js and network.js in one module.
+// behind widget.js, controls.js and network.js in one module.
 
 const FEW = 4, REST = 150; // steps while something moves; milliseconds after which it rests
 const SYNCED = ["z", "label", "guidance", "steps"];
@@ -7,12 +7,12 @@ const SYNCED = ["z", "label", "guidance", "steps"];
 function render({ model, el }) {
   const state = model.get("_state"), shown = Object.fromEntries(SYNCED.map((name) => [name, model.get(name)]));
   const id = `flow-explorer-${Math.random().toString(36).slice(2)}`;
-  const picture = createFlowPicture(state.size), sample = createDecoder(state.graph);
+  const picture = createPicture(state.size, "drawn digit"), sample = createDecoder(state.graph);
   let frame = 0, rest = 0, touched = false;
 
   function draw(steps) {
     const pixels = sample(Float32Array.from(shown.z), shown.label, { steps, guidance: shown.guidance });
-    picture.show(pixels);
+    picture.show(pixels, 255);
   }
   function show() {
     frame = 0;
@@ -58,39 +58,6 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     clearTimeout(rest);
     leave();
-  };
-}
-
-/** A number of the standard normal distribution. */
-function normal() {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-}
-
-function createFlowPicture([height, width]) {
-  const element = create("canvas", { className: "picture", width, height, role: "img", ariaLabel: "drawn digit" });
-  const context = element.getContext("2d"), image = context.createImageData(width, height);
-  return {
-    element,
-    show(pixels) {
-      for (let i = 0; i < pixels.length; i++) {
-        image.data.fill(Math.round(255 * pixels[i]), 4 * i, 4 * i + 3);
-        image.data[4 * i + 3] = 255;
-      }
-      context.putImageData(image, 0, 0);
-    },
-  };
-}
-
-function createSlider(id, name, range, { read, write, text }) {
-  const input = create("input", { type: "range", id, ...range });
-  const value = create("span", { className: "value", ariaHidden: "true" }); // screen readers are told by the slider
-  input.addEventListener("input", () => write(input.valueAsNumber));
-  return {
-    element: create("div", { className: "slider" }, create("label", { htmlFor: id }, name), input, value),
-    show() {
-      input.value = read();
-      value.textContent = input.ariaValueText = text(read());
-    },
   };
 }
 

@@ -54,7 +54,8 @@ function createPad(state, code, change) {
       context.clearRect(0, 0, side, side);
       context.drawImage(map, 0, 0);
       const [x, y] = fractions();
-      drawCross(context, x * side, (1 - y) * side, CROSS * ratio, ratio);
+      if (code.std) drawPosterior(context, x * side, (1 - y) * side, axes.map((axis) => (2 * code.std[axis] * side) / range(axis)), ratio);
+      else drawCross(context, x * side, (1 - y) * side, CROSS * ratio, ratio);
     },
   };
 }
@@ -86,6 +87,24 @@ function drawCross(context, x, y, arm, ratio) {
     context.lineTo(x + 2 * arm, y);
     context.moveTo(x, y - 2 * arm);
     context.lineTo(x, y + 2 * arm);
+    context.stroke();
+  }
+}
+
+/** Two standard deviations of a posterior around its mean, and four arms that help to find it. */
+function drawPosterior(context, x, y, [across, up], ratio) {
+  const arm = CROSS * ratio;
+  for (const [colour, width] of [["#fff", 5], ["#000", 2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width * ratio;
+    context.beginPath();
+    context.ellipse(x, y, across, up, 0, 0, 2 * Math.PI);
+    for (const sign of [-1, 1]) {
+      context.moveTo(x + sign * across, y);
+      context.lineTo(x + sign * (across + arm), y);
+      context.moveTo(x, y + sign * up);
+      context.lineTo(x, y + sign * (up + arm));
+    }
     context.stroke();
   }
 }
