@@ -96,8 +96,7 @@ KL = Item(
     turns03.kl,
     """
 def kl_to_target(activation, rho):
-    q = ...  # activation, a hair's breadth away from 0 and 1
-    return ...  # one divergence per unit
+    return ...
 """,
     f"""
 def kl_to_target(activation, rho):
@@ -163,7 +162,6 @@ JACOBIAN = Item(
     turns03.jacobian,
     """
 def squared_jacobian(z, weight):
-    derivative = ...
     return ...
 """,
     f"""
@@ -210,7 +208,6 @@ STEP = Item(
     turns03.step,
     """
 def denoising_step(denoiser, x, std, next_std):
-    x_hat = denoiser(x, torch.full((len(x),), std))
     return ...
 """,
     f"""
