@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun book studio
+.PHONY: lab test elsewhere notebooks scoreboard stress experiments speedrun book slides studio
 
 lab: $(STAMP)
 	$(BIN)/python -m ae_utils.course.lab $(if $(FOLDER),--folder "$(FOLDER)")
@@ -45,7 +45,10 @@ experiments: $(STAMP)  # runs what is missing in results/experiments, the tables
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils experiments
 
 book: $(STAMP)  # executes the lessons (minutes each; once for each version of their code) and makes book/, a static site
-	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book $(BOOK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book
+
+slides: $(STAMP)  # the lessons, executed as for the book, as slides in slides/: one file each, which needs no network
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book --slides
 
 $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -53,4 +56,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --editable .
 	$(BIN)/python -c 'from ae_utils.course.lab import keep_sliders; keep_sliders()'
+	$(BIN)/python -c 'from ae_utils.course.book.nbconvert_settings import set_up; set_up()'
 	touch $(STAMP)

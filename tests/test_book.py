@@ -1,7 +1,12 @@
 """The book: formulas, links and figures of its pages, what is executed for it, and that nothing in it leads nowhere."""
 
+import base64
 import html
+import json
+import os
 import re
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -11,8 +16,10 @@ import torch
 from click.testing import CliRunner
 from execute_notebooks import ROOT, notebooks
 from fontTools.ttLib import TTFont
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from tiny_course import CELLS, write_course
+from traitlets.config import Config
 
 from ae_utils.course.book import __main__ as command
 from ae_utils.course.book.cache import digest, executed, read
@@ -20,10 +27,14 @@ from ae_utils.course.book.capture import MIME, captured
 from ae_utils.course.book.figures import alternative_text, classic, first_sentences
 from ae_utils.course.book.formulas import math_font, mathml
 from ae_utils.course.book.markdown import for_book, markdown2html, plain, slug
-from ae_utils.course.book.site import Book, clear, weight
+from ae_utils.course.book.nbconvert_settings import SETTINGS, set_up
+from ae_utils.course.book.reference import write_reference
+from ae_utils.course.book.site import Book, Extra, clear, weight
+from ae_utils.course.book.slides import as_slides, paragraphs, pieces
 from ae_utils.errors import InvalidInput
 from ae_utils.widgets.explorer import LatentExplorer
 from ae_utils.widgets.player import Player
+from ae_utils.widgets.png import image_png
 
 GREY = torch.rand(2, 1, 4, 4)
 
@@ -266,9 +277,111 @@ def test_a_folder_without_lessons_and_a_lesson_that_is_none_get_a_sentence(tmp_p
 
 def test_the_command_makes_a_book_and_refuses_in_a_sentence(monkeypatch, course, book, tmp_path):
     monkeypatch.setattr(command, "CHECKOUT", course)
-    options = ["--out", str(tmp_path / "book"), "--cache", str(course / "cache")]
+    options = ["--bare", "--out", str(tmp_path / "book"), "--cache", str(course / "cache")]
     done = CliRunner().invoke(command.main, options)
     assert done.exit_code == 0 and "index.html: open it" in done.output
     again = CliRunner().invoke(command.main, ["07", *options])
     assert again.exit_code == 2 and "book: there is no lesson 07" in again.output
     assert Path(tmp_path / "book").is_dir() and len(CELLS) == 8
+
+
+def test_the_reference_has_a_page_for_each_module(tmp_path):
+    page = tmp_path / "reference" / "ae_utils" / "losses.html"
+    write_reference(page, "ae_utils.losses")
+    text = text_of(page)
+    assert "index.html" in text and (page.parent / "losses" / "vae.html").is_file()
+    assert "mathjax" not in text and '<a class="headerlink" href' not in text
+
+
+def test_what_is_made_elsewhere_stands_in_the_contents(course, book, tmp_path):
+    extra = Extra("reference/page.html", "Reference", lambda path: (path.parent.mkdir(), path.write_text("made")))
+    list(Book(course, tmp_path / "book", course / "cache", extras=[extra]).build())
+    assert text_of(tmp_path / "book" / "reference" / "page.html") == "made"
+    assert '<a href="../reference/page.html">Reference</a>' in text_of(
+        tmp_path / "book" / "solutions" / "01_short.html"
+    )
+
+
+# nbconvert, and slides
+
+
+def converted(kind, notebook, environment, out):
+    """What ``jupyter nbconvert`` makes of a notebook in an environment that was set up."""
+    set_up(environment)
+    places = {"JUPYTER_CONFIG_PATH": str(environment / "etc" / "jupyter"), "JUPYTER_PREFER_ENV_PATH": "0"}
+    command = [sys.executable, "-m", "nbconvert", "--to", kind, "--output-dir", str(out), str(notebook)]
+    subprocess.run(command, env=os.environ | places, check=True, capture_output=True)
+    (page,) = out.glob("*.html")
+    return text_of(page)
+
+
+@pytest.mark.parametrize("kind", ["html", "slides"])
+def test_nbconvert_s_page_of_a_lesson_holds_all_it_needs(kind, tmp_path):
+    lesson = ROOT / "notebooks" / "06_gan.ipynb"
+    page = converted(kind, lesson, tmp_path / "environment", tmp_path / "out")
+    assert re.findall(r"<(?:script|link|img)\b[^>]*\b(?:src|href)=\"(?!data:)[^\"]*\"", page) == []
+    assert "<math" in page and "data:image/svg+xml" in page and "data:font/woff" in page
+    assert ("Reveal.initialize" in page) == (kind == "slides")
+
+
+def test_a_view_of_a_widget_without_its_kernel_is_left_out():
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "Player: 2 frames"}
+    cell = new_code_cell("player", outputs=[new_output("display_data", view)])
+    page, _ = HTMLExporter(config=Config(SETTINGS)).from_notebook_node(new_notebook(cells=[cell]))
+    assert "Player: 2 frames" in page and "widget-view" not in page
+
+
+def test_nobody_s_own_choice_of_a_template_is_changed(tmp_path):
+    path = tmp_path / "etc" / "jupyter" / "jupyter_nbconvert_config.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"HTMLExporter": {"template_name": "classic"}}')
+    set_up(tmp_path)
+    chosen = json.loads(path.read_text())
+    assert chosen["HTMLExporter"] == {"template_name": "classic"} and "SlidesExporter" in chosen
+    path.write_text("no settings")
+    set_up(tmp_path)
+    assert path.read_text() == "no settings"
+
+
+def test_a_section_is_a_slide_and_goes_down_where_it_is_long():
+    long = "\n\n".join(f"Paragraph {number}. " + "Words and words. " * 20 for number in range(6))
+    slides = as_slides(new_notebook(cells=[new_markdown_cell(f"# Title\n\nOne.\n\n## Section\n\n{long}")]))
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in slides.cells]
+    assert kinds[:2] == ["slide", "slide"] and "subslide" in kinds[2:] and "slide" not in kinds[2:]
+
+
+def test_slides_leave_out_what_is_for_readers():
+    cells = [
+        new_markdown_cell("## Look\n\nHere."),
+        new_code_cell("assert 1 == 1", metadata={"tags": ["claims"]}),
+        new_markdown_cell("## Exercises\n\nWrite."),
+        new_code_cell("..."),
+        new_markdown_cell("## You have\n\nSeen it."),
+    ]
+    assert [cell.source for cell in pieces(new_notebook(cells=cells))] == [
+        "## Look\n\nHere.",
+        "## You have\n\nSeen it.",
+    ]
+
+
+def test_what_is_folded_is_not_cut():
+    folded = "<details><summary>Hint</summary>\n\n```python\na = 1\n\nb = 2\n```\n\n</details>"
+    assert paragraphs(f"Before.\n\n{folded}\n\nAfter.") == ["Before.", folded, "After."]
+
+
+def test_a_picture_goes_to_the_next_slide_when_there_is_no_room():
+    png = base64.b64encode(image_png(torch.rand(1, 50, 50), 10)).decode()  # 500 pixels high
+    picture = new_code_cell("\n".join(["show()"] * 12), outputs=[new_output("display_data", {"image/png": png})])
+    slides = as_slides(new_notebook(cells=[new_markdown_cell("## Look"), picture]))
+    assert [cell.metadata["slideshow"]["slide_type"] for cell in slides.cells] == ["slide", "-", "subslide"]
+    assert slides.cells[1].outputs == [] and slides.cells[2].metadata["transient"]["remove_source"]
+
+
+def test_the_command_makes_slides_whose_widgets_run(monkeypatch, course, book, tmp_path):
+    monkeypatch.setattr(command, "CHECKOUT", course)
+    done = CliRunner().invoke(
+        command.main, ["--slides", "--out", str(tmp_path / "slides"), "--cache", str(course / "cache")]
+    )
+    assert done.exit_code == 0, done.output
+    page = text_of(tmp_path / "slides" / "01_short.html")
+    assert page.count('class="mount"') == 6 and "book[" in page and "</script>\n<script>book" in page

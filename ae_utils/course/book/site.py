@@ -3,34 +3,34 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, SlidesExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ae_utils.course.book.cache import executed, has_widgets, read
 from ae_utils.course.book.figures import place_outputs
 from ae_utils.course.book.formulas import math_font
-from ae_utils.course.book.markdown import for_book, markdown2html, plain
+from ae_utils.course.book.markdown import for_book, plain
+from ae_utils.course.book.nbconvert_settings import HERE, SETTINGS, SHARED, STATIC, TEMPLATES
 from ae_utils.errors import InvalidInput
 from ae_utils.files import atomic_write
 
-HERE = Path(__file__).parent
-TEMPLATES, STATIC = HERE / "templates", HERE / "static"
 TITLE = "Autoencoders"
 RESULTS = ("scoreboard", "speedrun", "turns", "probes")  # the pages of results/ that readers of the book come to
 
 
-class Entry(NamedTuple):
-    """A line of the contents: the path of a page, and what it is called there."""
+class Extra(NamedTuple):
+    """A page that is made elsewhere: its path in the book, what the contents call it, and what writes it there."""
 
     path: str
     short: str
+    write: Callable[[Path], object]
 
 
 @dataclass
@@ -54,12 +54,21 @@ class Book:
     ``execute``: whether lessons that the ``cache`` lacks are executed; without it they show the outputs they have.
     """
 
-    def __init__(self, checkout: Path, out: Path, cache: Path, *, execute: bool = True, fresh: bool = False):
+    def __init__(
+        self,
+        checkout: Path,
+        out: Path,
+        cache: Path,
+        *,
+        execute: bool = True,
+        fresh: bool = False,
+        extras: Sequence[Extra] = (),
+    ):
         self.notebooks, self.results = checkout / "notebooks", checkout / "results"
         if not list(self.notebooks.glob("[!.]*.ipynb")):
             raise InvalidInput(f"there are no lessons in {self.notebooks}; make the book in a checkout of the course.")
-        self.out, self.cache, self.execute, self.fresh = out, cache, execute, fresh
-        self._exporter = exporter("course", "cells.html.j2")
+        self.out, self.cache, self.execute, self.fresh, self.extras = out, cache, execute, fresh, extras
+        self._exporter = HTMLExporter(template_name="course", template_file="cells.html.j2", **SHARED)
 
     def build(self, names: Iterable[str] = ()) -> Iterator[str]:
         """Make the pages; yields a line for each lesson. ``names``: the lessons to make, all by default."""
@@ -74,11 +83,23 @@ class Book:
                 solutions[-1].short = lessons[-1].short
         more = [self._text(self.notebooks / "glossary.md", "glossary.html")]
         more += [self._text(self.results / f"{name}.md", f"results/{name}.html") for name in RESULTS]
-        first = self._cover(lessons)
+        for extra in self.extras:
+            extra.write(self.out / extra.path)
+            yield extra.path
+        groups = [("Course", [self._cover(lessons)]), ("Lessons", lessons), ("Solutions", solutions), ("More", more)]
         self._copy_files()
-        groups = [("Course", [first]), ("Lessons", lessons), ("Solutions", solutions), ("Beside them", more)]
         self._write_pages(groups)
         yield f"{self.out / 'index.html'}: open it in a browser; it needs no server and no network"
+
+    def slides(self, names: Iterable[str] = ()) -> Iterator[str]:
+        """Make each lesson's slides, one file that holds all it needs; yields a line for each."""
+        exporter = SlidesExporter(**SETTINGS["SlidesExporter"])
+        for path in self._chosen(names):
+            notebook, stills = self._notebook(path)
+            resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
+            text, _ = exporter.from_notebook_node(notebook, resources)
+            _write(self.out / f"{path.stem}.html", text.encode())
+            yield f"{self.out / path.stem}.html{': with still pictures' if stills else ''}"
 
     def _chosen(self, names: Iterable[str]) -> list[Path]:
         lessons = sorted(self.notebooks.glob("[!.]*.ipynb"))
@@ -88,11 +109,16 @@ class Book:
                 raise InvalidInput(f"there is no lesson {name}; name one by its number, such as 05.")
         return [path for path in lessons if not wanted or path.stem.startswith(wanted)]
 
+    def _notebook(self, path: Path) -> tuple[NotebookNode, bool]:
+        """The notebook with its widgets' states, and whether it has to do with still pictures."""
+        notebook = read(path)
+        if not has_widgets(notebook):
+            return notebook, False
+        alive = executed(path, self.cache, fresh=self.fresh, execute_missing=self.execute)
+        return alive or notebook, alive is None
+
     def _lesson(self, path: Path, folder: str) -> Page:
-        notebook, stills = read(path), False
-        if has_widgets(notebook):
-            alive = executed(path, self.cache, fresh=self.fresh, execute_missing=self.execute)
-            notebook, stills = alive or notebook, alive is None
+        notebook, stills = self._notebook(path)
         root = "../" * folder.count("/")
 
         def write(name: str, data: bytes) -> str:
@@ -135,24 +161,17 @@ class Book:
 
     def _write_pages(self, groups: list[tuple[str, list[Page]]]) -> None:
         pages = [page for _, group in groups for page in group]
+        contents = [*groups[:-1], (groups[-1][0], [*self.extras, *groups[-1][1]])]
         template = _environment().get_template("page.html.j2")
         for place, page in enumerate(pages):
             before, after = pages[place - 1] if place else None, pages[place + 1] if place + 1 < len(pages) else None
             root = "../" * page.path.count("/")
-            text = template.render(page=page, contents=groups, before=before, after=after, root=root, book_title=TITLE)
+            text = template.render(
+                page=page, contents=contents, before=before, after=after, root=root, book_title=TITLE
+            )
             _write(self.out / page.path, text.encode())
         index = [entry for page in pages for entry in searched(page)]
         _write(self.out / "assets" / "search.js", f"book.index = {json.dumps(index, ensure_ascii=False)};\n".encode())
-
-
-def exporter(template: str, file: str = "index.html.j2") -> HTMLExporter:
-    """nbconvert's exporter with a template of ours, formulas set when the page is made."""
-    return HTMLExporter(
-        template_name=template,
-        template_file=file,
-        extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": markdown2html},
-    )
 
 
 def headings(body: str, level: int) -> list[tuple[str, str]]:
@@ -183,7 +202,7 @@ def weight(out: Path, page: str) -> tuple[int, int]:
     """Bytes that a page loads: without its widgets' data, and those."""
     body = (out / page).read_text(encoding="utf-8")
     own = len(body.encode()) + sum(
-        (out / "assets" / name).stat().st_size for name in ("book.css", "book.js", "math.woff")
+        (out / "assets" / name).stat().st_size for name in ("book.css", "book.js", "mount.js", "math.woff")
     )
     pictures = set(re.findall(r'<img[^>]*src="([^"]+)"', body))
     own += sum((out / page).parent.joinpath(name).stat().st_size for name in pictures)
