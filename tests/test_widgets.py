@@ -52,6 +52,9 @@ def explorer():
         ({"codes": CODES, "labels": torch.full((200,), 10)}, "whole numbers from 0 to 9"),
         ({"codes": CODES, "labels": torch.zeros(200)}, "whole numbers from 0 to 9"),
         ({"latent_dim": 2, "label_choices": [1, 10]}, "label_choices must be"),
+        ({"latent_dim": 2, "images": torch.zeros(1, 1, 28, 28)}, "images come with codes"),
+        ({"codes": CODES, "images": torch.zeros(3, 1, 28, 28)}, r"images must have the shape \(200, 1, h, w\)"),
+        ({"codes": CODES, "images": torch.full((200, 1, 28, 28), 2.0)}, r"images must be images in \[0, 1\]"),
     ],
 )
 def test_arguments_that_do_not_fit_get_a_sentence(arguments, words):
@@ -93,6 +96,26 @@ def test_codes_give_the_ranges_and_the_start():
     assert len(state["codes"]) == 200 * 2 * 4 and len(state["labels"]) == 200
     unused = LatentExplorer(decoder(), codes=torch.ones(50, 2))._state
     assert unused["low"] == [0.0, 0.0] and unused["high"] == [2.0, 2.0]
+
+
+def test_images_give_the_start_its_label_and_thumbnails():
+    images, labels = torch.rand(200, 1, 28, 28), torch.arange(3, 203) % 10
+    explorer = LatentExplorer(conditional(), codes=CODES, labels=labels, images=images, label_choices=range(10))
+    assert explorer.z == pytest.approx(CODES[0].tolist()) and explorer.label == 3
+    assert explorer._state["thumbnails"]["size"] == (28, 28)
+    many = ExplorerState(decoder(), codes=CODES.repeat(20, 1), images=images.repeat(20, 1, 1, 1)).for_page()
+    assert len(many["codes"]) == 1000 * 2 * 4 and many["thumbnails"]["columns"] == 32
+
+
+def test_the_dimensions_that_change_the_image_most_come_first():
+    wide = decoder(12)
+    with torch.no_grad():
+        wide[0].weight *= torch.tensor([0.1, 3, 0.2, 1, 0.3, 0.4, 0, 0.5, 2, 0.6, 0.7, 0.8])
+    state = LatentExplorer(wide, 12)._state
+    assert state["order"][:3] == [1, 8, 3] and state["order"][-1] == 6 and sorted(state["order"]) == list(range(12))
+    assert LatentExplorer(decoder(8), 8)._state["order"] is None  # eight sliders find room
+    rows = ExplorerState(wide, 12).traversals(rows=2, columns=3)
+    assert torch.equal(rows[:3], ExplorerState(wide, 12).decode(torch.tensor([-3.0, 0, 3])[:, None] * torch.eye(12)[1]))
 
 
 def test_a_model_brings_its_latent_dim_and_stays_in_training_mode():

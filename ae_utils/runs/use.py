@@ -31,7 +31,9 @@ def explore(folder: Path, html: Path) -> str:
     test = recipe.own_test()[:2000]
     options: dict[str, Any] = {}
     if hasattr(model, "encode"):  # a generator has no codes to show
-        options = {"codes": codes(cast(Encodes, model), test), "labels": test.label}
+        low, high = getattr(model, "pixel_range", (0, 1))
+        images = (test.x - low) / (high - low)
+        options = {"codes": codes(cast(Encodes, model), test), "labels": test.label, "images": images}
     if isinstance(model, CVAE | LatentFlow):
         options["label_choices"] = range(10)
     page = write_page(html, model, title=recipe.name, **options)

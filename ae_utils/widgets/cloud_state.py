@@ -1,24 +1,21 @@
 """What a ``CodeCloud`` shows: checked codes and classes, the box around most of them, and thumbnails in one picture."""
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 from torch import Tensor
 
 from ae_utils.errors import InvalidInput
 from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.markers import marker_paths, svg_data
+from ae_utils.widgets.thumbnails import thumbnails
 
 CLASSES = len(DIGIT_COLOURS)
 MOST_BYTES = 3_000_000
-GREYS = 16  # of a thumbnail: four bits a pixel
-TOLERANCE = 1e-3  # rounding may carry an image a little out of [0, 1]
 TAIL, MARGIN = 0.01, 0.5  # the box: at most twice as wide as the middle 98 % of each dimension
 
 
@@ -37,7 +34,7 @@ class CloudState:
         self.low, self.high = _box(self.z)
         self.note = self._outside()
         self._codes = _text(self.z.astype("<f4").tobytes())
-        self._thumbnails = None if x is None else _thumbnails(x, len(self.z))
+        self._thumbnails = None if x is None else thumbnails(x, len(self.z))
         size = len(self._codes) + len(self._thumbnails["png"] if self._thumbnails else "")
         if size > MOST_BYTES:
             raise InvalidInput(
@@ -105,25 +102,6 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
     """About four round numbers on an axis, each with its text."""
     numbers = MaxNLocator(nbins=4, steps=(1, 2, 5, 10)).tick_values(low, high)
     return [(float(value), f"{value:g}".replace("-", "−")) for value in numbers if low <= value <= high]
-
-
-def _thumbnails(x: Tensor, count: int) -> dict[str, Any]:
-    """All images in one PNG, row by row, how large each is, and how many stand in a row."""
-    images = torch.as_tensor(x).detach().float().cpu()
-    if images.ndim != 4 or images.shape[:2] != (count, 1) or not images.numel():
-        got = tuple(images.shape)
-        raise InvalidInput(f"x must have the shape ({count}, 1, h, w), an image for each code, but got {got}.")
-    if not (images.isfinite().all() and images.min() >= -TOLERANCE and images.max() <= 1 + TOLERANCE):
-        raise InvalidInput("x must be images in [0, 1].")
-    height, width = images.shape[2:]
-    columns = int(np.ceil(count**0.5))
-    tiles = np.zeros((-(-count // columns) * columns, height, width), np.uint8)
-    tiles[:count] = (images[:, 0].clamp(0, 1) * (GREYS - 1)).round().byte().numpy()
-    sheet = Image.fromarray(tiles.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width), "P")
-    sheet.putpalette(np.repeat(np.linspace(0, 255, GREYS).round().astype(np.uint8), 3).tobytes())
-    data = io.BytesIO()
-    sheet.save(data, "PNG", bits=4)
-    return {"png": _text(data.getvalue()), "size": (height, width), "columns": columns}
 
 
 def _text(data: bytes) -> str:

@@ -44,17 +44,21 @@ class LatentExplorer(anywidget.AnyWidget):
         labels: Tensor | None = None,
         label_choices: Iterable[int] = (),
         slider_range: float = 3.0,
+        images: Tensor | None = None,
     ):
         """``decoder``: a model with ``decode``, a module on z (batch, latent_dim), or a function of z.
 
         ``codes`` (n, latent_dim), such as those of the test images, give the sliders their ranges and the pad its
-        scatter plot, coloured by ``labels`` (n,); without codes a slider runs over ±``slider_range``. With
-        ``label_choices``, such as ``range(10)``, the decoder also takes a label, and buttons choose it.
+        scatter plot, coloured by ``labels`` (n,); without codes a slider runs over ±``slider_range``. With the
+        ``images`` (n, 1, h, w) that were encoded, in [0, 1], the sliders start at the first one's code, the original
+        stands beside the decoded image, and the pad shows the image under the pointer. With ``label_choices``, such as
+        ``range(10)``, the decoder also takes a label, and buttons choose it. Of more than eight sliders, those eight
+        come first that change the image most.
 
         Raises ``InvalidInput`` for arguments that do not fit together, and for a decoder that does not return images
         (batch, 1, height, width).
         """
-        state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range)
+        state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range, images)
         self._decode, self._explorer_state = state.decode, state
         self.reason: str | None = None
         self.page_name = uuid.uuid4().hex  # several notebooks may share one page
@@ -63,7 +67,7 @@ class LatentExplorer(anywidget.AnyWidget):
             content["graph"] = state.graph()
         except Unsupported as reason:
             self.reason = str(reason)
-        super().__init__(_state=content, z=state.start.tolist(), label=state.choices[0] if state.choices else None)
+        super().__init__(_state=content, z=state.start.tolist(), label=state.label)
         self.on_msg(self._decode_for_page)
 
     @traitlets.validate("z")

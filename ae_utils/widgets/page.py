@@ -27,6 +27,7 @@ def write_page(
     labels: Tensor | None = None,
     label_choices: Iterable[int] = (),
     slider_range: float = 3.0,
+    images: Tensor | None = None,
     title: str = "Latent explorer",
 ) -> Path:
     """Write the explorer of a decoder as one html file and return its path; the arguments are ``LatentExplorer``'s.
@@ -35,12 +36,12 @@ def write_page(
     for arguments that do not fit together and for a decoder that the page cannot run (with the reason), ``OSError``
     for a place that cannot be written.
     """
-    state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range)
+    state = ExplorerState(decoder, latent_dim, codes, labels, tuple(label_choices or ()), slider_range, images)
     try:
         content = {**state.for_page(), "graph": state.graph()}
     except Unsupported as reason:
         raise InvalidInput(f"This decoder cannot run in a page: {reason}.") from None
-    traits = {"z": content["start"], "label": next(iter(content["choices"]), None)}
+    traits = {"z": content["start"], "label": state.label}
     return write_widget_page(path, content, traits, style=STYLE, script=SCRIPT, title=title)
 
 

@@ -12,8 +12,12 @@ from ae_utils.errors import InvalidInput
 from ae_utils.networks.conditional import LABELS
 from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.graph import Flow, Unsupported, flow_graph, page_graph
+from ae_utils.widgets.markers import marker_paths, svg_data
+from ae_utils.widgets.thumbnails import thumbnails
 
 MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the pad's scatter plot: at most 400 kB
+MOST_IMAGES = 1000  # of the thumbnails: some 300 kB
+FEW = 8  # sliders that are shown at first
 PROBES = 64
 Decoder = nn.Module | Callable[..., Tensor]
 
@@ -30,7 +34,8 @@ class ExplorerState:
 
     ``decoder`` is a model with ``decode``, a module on z, or a function of z; with ``choices`` each also takes labels
     (n,). ``codes`` (n, latent_dim) give the sliders their ranges (the middle 99 % of each dimension) and the pad its
-    scatter plot; without codes a slider runs over ±``slider_range``.
+    scatter plot; without codes a slider runs over ±``slider_range``. With the ``images`` (n, 1, h, w) of the codes the
+    sliders start at the first one's code.
 
     Raises ``InvalidInput`` with a sentence for arguments that do not fit together.
     """
@@ -43,6 +48,7 @@ class ExplorerState:
         labels: Tensor | None = None,
         choices: tuple[int, ...] = (),
         slider_range: float = 3.0,
+        images: Tensor | None = None,
     ):
         owner = getattr(decoder, "__self__", None)
         if isinstance(owner, nn.Module) and getattr(decoder, "__name__", "") == "decode":
@@ -53,9 +59,12 @@ class ExplorerState:
         self.latent_dim = _checked_latent_dim(self.decoder, latent_dim, self.codes)
         self._check()
         self.labels = _checked_labels(labels, self.codes)
+        self.images = images
         self.low, self.start, self.high = self._ranges()
+        self.label = self._first_label()
         image = self.decode(self.start[None], self.choices[:1])
         self.size = tuple(image.shape[2:])
+        self.order = self._order() if self.latent_dim > FEW else list(range(self.latent_dim))
 
     def decode(self, z: Tensor, label: Sequence[int] | Tensor = ()) -> Tensor:
         """Codes (n, latent_dim), and n labels if there are choices → images (n, 1, height, width) in [0, 1]."""
@@ -96,23 +105,40 @@ class ExplorerState:
             "choices": list(self.choices),
             "size": list(self.size),
             "colours": list(DIGIT_COLOURS),
+            "markers": [svg_data(path) for path in marker_paths()],
+            "names": [str(label) for label in range(LABELS)],
+            "order": self.order if self.latent_dim > FEW else None,
+            "thumbnails": None,
         }
         if self.codes is not None:
-            points = max(1, min(MOST_POINTS, MOST_NUMBERS // self.latent_dim))
+            points = max(1, min(MOST_POINTS if self.images is None else MOST_IMAGES, MOST_NUMBERS // self.latent_dim))
             every = -(-len(self.codes) // points)
             content["codes"] = self.codes[::every].contiguous().numpy().tobytes()
             if self.labels is not None:
                 content["labels"] = self.labels[::every].to(torch.uint8).numpy().tobytes()
+            if self.images is not None:
+                content["thumbnails"] = thumbnails(self.images, len(self.codes), every, name="images")
         return content
 
     def traversals(self, rows: int = 8, columns: int = 9) -> Tensor:
-        """Images (rows·columns, 1, height, width): each row varies one dimension of the code from low to high."""
+        """Images (rows·columns, 1, height, width): each row varies one dimension of the code from low to high.
+
+        Of many dimensions, those that change the image most.
+        """
         rows = min(rows, self.latent_dim)
         z = self.start.repeat(rows, columns, 1)
-        for row in range(rows):
-            z[row, :, row] = torch.linspace(float(self.low[row]), float(self.high[row]), columns)
+        for row, dimension in enumerate(self.order[:rows]):
+            z[row, :, dimension] = torch.linspace(float(self.low[dimension]), float(self.high[dimension]), columns)
         z = z.flatten(0, 1)
         return self.decode(z, self.choices[:1] * len(z))
+
+    def _order(self) -> list[int]:
+        """The dimensions, first the one whose slider changes the image most from one end to the other (squared)."""
+        ends = self.start.repeat(2, self.latent_dim, 1)
+        for end, values in zip(ends, (self.low, self.high), strict=True):
+            end.diagonal().copy_(values)
+        low, high = (self.decode(end, self.choices[:1] * len(end)) for end in ends)
+        return [int(i) for i in (high - low).square().flatten(1).sum(1).argsort(descending=True, stable=True)]
 
     def _check(self) -> None:
         if self.codes is not None and self.codes.shape[1] != self.latent_dim:
@@ -127,11 +153,20 @@ class ExplorerState:
     def _ranges(self) -> tuple[Tensor, Tensor, Tensor]:
         """The lowest, first and highest position of each slider, each (latent_dim,)."""
         if self.codes is None:
+            if self.images is not None:
+                raise InvalidInput("images come with codes: give codes, one for each image.")
             middle = torch.zeros(self.latent_dim)
             return middle - self.slider_range, middle, middle + self.slider_range
         low, high = torch.from_numpy(np.quantile(self.codes.numpy(), (0.005, 0.995), axis=0)).float()
         flat = high - low < 1e-6  # a dimension that the encoder does not use
-        return torch.where(flat, low - 1, low), self.codes.median(0).values, torch.where(flat, high + 1, high)
+        start = self.codes.median(0).values if self.images is None else self.codes[0]
+        return torch.where(flat, low - 1, low), start, torch.where(flat, high + 1, high)
+
+    def _first_label(self) -> int | None:
+        """The label that is chosen at first: that of the first image, where it is known and a choice."""
+        if self.images is not None and self.labels is not None and int(self.labels[0]) in self.choices:
+            return int(self.labels[0])
+        return self.choices[0] if self.choices else None
 
     def _probes(self) -> Tensor:
         """Random codes within the sliders' ranges, and some of those given."""
