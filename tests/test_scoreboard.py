@@ -148,7 +148,7 @@ def test_rows_of_other_recipes_stay_if_they_were_made_alike(written, tmp_path):
     assert list(table.index) == [name for name in NAMES if name in {*CAN, "vanilla"}]
     pd.testing.assert_frame_equal(table.loc[before.index], before, check_dtype=False)
     assert (tmp_path / "results" / "five_digits.png").read_bytes() == picture  # the other runs are not there
-    path = Board(tmp_path / "runs", (0,), 1, 200).write(["vanilla"], tmp_path / "results")
+    path = Board(tmp_path / "other runs", (0,), 1, 200).write(["vanilla"], tmp_path / "results")
     assert list(pd.read_csv(path)["recipe"]) == ["vanilla"]
 
 

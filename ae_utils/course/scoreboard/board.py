@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Board:
     def write(self, names: Sequence[str] = NAMES, results: Path = Path("results")) -> Path:
         """Train, measure and write the table and the figures; returns the CSV. What is finished is not done again.
 
+        Rows of other recipes that ``results`` holds already stay, if they were made with the same epochs and images.
+
         Raises ``InvalidInput`` for a recipe that is unknown or makes no images, or a run with other options in the way.
         """
         recipes = [get(name) for name in names]
@@ -49,10 +51,10 @@ class Board:
             raise InvalidInput(f"{others[0]} makes no images, so the scoreboard has no line for it.")
         self.context = EvaluationContext(self.images)
         self.strips: dict[str, Tensor] = {}
-        table = pd.DataFrame([self._row(recipe) for recipe in recipes])
+        table = self._with_others(pd.DataFrame([self._row(recipe) for recipe in recipes]), results / "scoreboard.csv")
         _write(results / "scoreboard.csv", table.to_csv(index=False, float_format="%.7g"))
         _write(results / "scoreboard.md", page(table, results / "published.csv"))
-        save(figures.five_digits(self.context.test.x, self.strips), results / "five_digits.png")
+        self._save_five_digits(table["recipe"], results / "five_digits.png")
         for column in table[[*figures.COSTS]].dropna(axis=1, how="all"):
             save(figures.against_cost(table, column), results / f"{column}.png")
         return results / "scoreboard.csv"
@@ -67,9 +69,33 @@ class Board:
         numbers = {f"{name}{end}": how(frame[name]) for name in COLUMNS for end, how in ENDINGS.items()}
         return {"recipe": recipe.name, "system": recipe.system, **plan, **numbers}
 
+    def _with_others(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+        """The table, and between its rows those of other recipes at ``path`` that were made with the same plan."""
+        if path.is_file():
+            others = pd.read_csv(path)
+            others = others[others["recipe"].isin(set(NAMES) - set(table["recipe"]))]
+            epochs = others["recipe"].map(lambda name: self.epochs or get(name).epochs)
+            images = others["images"].isna() if self.images is None else others["images"] == self.images
+            table = pd.concat([table, others[(others["epochs"] == epochs) & images]])
+        return table.sort_values("recipe", key=lambda names: names.map(NAMES.index), ignore_index=True)
+
+    def _save_five_digits(self, names: Iterable[str], path: Path) -> None:
+        """The figure of every model's digits; where a model's run is gone, the figure that was made with it stays."""
+        for name in set(names) - set(self.strips):
+            run = self._run(get(name), 0)
+            if report := _finished(run):
+                model = EvaluatedModel(run.recipe, load_model(run.folder)[1], self.context, report)
+                self.strips[name] = figures.strip(model)
+        strips = {name: self.strips[name] for name in names if name in self.strips}
+        if len(strips) == len(list(names)) or not path.exists():
+            save(figures.five_digits(self.context.test.x, strips), path)
+
+    def _run(self, recipe: Recipe, seed: int) -> Run:
+        return Run(recipe, self.out / f"seed-{seed}" / recipe.name, self.epochs, self.images, seed, resume=True)
+
     def _columns(self, recipe: Recipe, seed: int) -> dict[str, Any]:
         """One run, trained unless it is finished, and measured unless its checkpoint has been."""
-        run = Run(recipe, self.out / f"seed-{seed}" / recipe.name, self.epochs, self.images, seed, resume=True)
+        run = self._run(recipe, seed)
         run.hooks = self.hooks(recipe.name)
         report = _finished(run) or run.train()
         evaluated = EvaluatedModel(recipe, load_model(run.folder)[1], self.context, report)

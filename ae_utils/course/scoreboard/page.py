@@ -32,7 +32,7 @@ def page(table: pd.DataFrame, published: Path) -> str:
         titles = ["recipe", "system", *(COLUMNS[name][0] for name in names)]
         parts += [f"## {title}", _markdown(titles, lines)] if lines else []
     parts.append(f"Real test digits have a Fréchet distance of {table['frechet_real'].mean():.2f}.")
-    parts.append("CPU-seconds were measured on: " + "; ".join(sorted(set(table["machine"]))) + ".")
+    parts.append("CPU-seconds were measured on: " + "; ".join(sorted(set(table["machine"].dropna()))) + ".")
     if published.is_file():
         ours, theirs = table.set_index("recipe"), pd.read_csv(published)
         lines = [
