@@ -6,10 +6,12 @@ import random
 import statistics
 
 import numpy as np
+import plain_page
 import pytest
 import torch
 from pictures import PIXELS, TWO_FRAMES, assert_same, quiet_tab
 from PIL import Image, ImageDraw
+from plain_page import get, open_page
 from stress.share import WHOLE, share
 from studio_models import MODELS, classifier, small_studio
 
@@ -216,7 +218,7 @@ def test_a_stroke_over_a_digit_leaves_it_in_place(page):
     page.stroke((2, 2), (26, 2))
     after = page.seen()
     assert (after >= before).all() and (after[10 * 28 :] == before[10 * 28 :]).all()
-    assert after[2 * 28 + 14] == 255
+    assert after[2 * 28 + 14] > 200
 
 
 def test_undo_and_clear_by_buttons_and_by_keys(page):
@@ -303,9 +305,8 @@ def test_the_flow_redraws_with_new_noise_and_another_label(page):
     assert len({tuple(picture) for picture in pictures}) == 4
 
 
-def test_the_kernel_s_image_is_shown(browser, test, tmp_path):
-    from plain_page import get, open_page
-
+def test_the_kernel_s_image_is_shown(browser, test, tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_page, "TRAITS", ("_state", "_pixels"))
     widget = small_studio(test)
     widget.image = test.x[2]
     with quiet_tab(browser, offline=True, viewport={"width": 1280, "height": 1000}) as tab:
@@ -340,6 +341,7 @@ def test_on_a_phone_it_is_drawn_on_by_touch_and_nothing_sticks_out(browser, addr
         before = page.seen()
         box = page.pad.bounding_box()
         tab.touchscreen.tap(box["x"] + 30, box["y"] + 30)
+        tab.wait_for_timeout(300)  # a tap comes with a delay
         page.rest()
         assert (page.seen() != before).any()
         assert tab.evaluate("document.documentElement.scrollWidth") == 390

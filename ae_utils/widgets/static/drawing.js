@@ -113,6 +113,7 @@ function paintStroke(context, { points, width }) {
     const [x, y] = points[i], [nextX, nextY] = points[i + 1];
     context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
   }
-  context.lineTo(...points.at(-1));
-  context.stroke(); // a single point becomes a dot, because of the round ends
+  const [x, y] = points.at(-1);
+  context.lineTo(x + 1e-3, y); // a line of no length would not be drawn; this is a dot, because its ends are round
+  context.stroke();
 }
