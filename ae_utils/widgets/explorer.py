@@ -16,7 +16,7 @@ from ae_utils.widgets.graph import Unsupported
 from ae_utils.widgets.png import png
 from ae_utils.widgets.state import Decoder, ExplorerState
 
-SCRIPT = asset("widget.js", "controls.js", "network.js", "pad.js", "explorer.js")
+SCRIPT = asset("widget.js", "controls.js", "legend.js", "network.js", "pad.js", "explorer.js")
 STYLE = asset("widget.css", "explorer.css")
 
 

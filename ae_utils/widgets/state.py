@@ -102,6 +102,7 @@ class ExplorerState:
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "start": self.start.tolist(),
+            "label": self.label,
             "choices": list(self.choices),
             "size": list(self.size),
             "colours": list(DIGIT_COLOURS),

@@ -141,11 +141,11 @@ def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):
         "pad: z₁ across, z₂ up; arrow keys move, with shift faster": "ArrowUp",
         "dimension across": "ArrowDown",
         "dimension up": "ArrowDown",
-        **dict.fromkeys(("z₁", "z₂", "z₃", "z₄"), "ArrowRight"),
+        **{name: key for i in "₁₂₃₄" for name, key in ((f"z{i}", "ArrowRight"), (f"z{i} as a number", "ArrowRight"))},
         "Reset": "Enter",
         "Random": "Space",
     }
-    names, axes_only = [], ("dimension across", "dimension up")
+    names, axes_only = [], ("dimension across", "dimension up", *(f"z{i} as a number" for i in "₁₂₃₄"))
     for _ in uses:
         tab.keyboard.press("Tab")
         names.append(tab.locator(":focus").evaluate("e => e.ariaLabel ?? (e.labels?.[0] ?? e).textContent"))
@@ -154,6 +154,117 @@ def test_every_control_can_be_reached_and_used_by_keys(tab, tmp_path):
         assert (page.check() != before) != (names[-1] in axes_only), f"{uses[names[-1]]} on {names[-1]}"
     assert names == list(uses)
     assert page.code()[1] == 1  # chosen by an arrow key
+
+
+def coded(count=300, latent_dim=3):
+    """Codes, their labels, and images that say which code they belong to."""
+    generator = torch.Generator().manual_seed(0)
+    codes, shades = torch.randn(count, latent_dim, generator=generator), torch.arange(count) % 16 / 15
+    images = shades[:, None, None, None].expand(count, 1, 28, 28)
+    return {"codes": codes, "labels": torch.arange(count) % 10, "images": images}
+
+
+def shade(tab, selector):
+    (level,) = set(tab.locator(selector).evaluate(PIXELS))
+    return round(level / 17)
+
+
+def place_of(page, z, axes=(0, 1)):
+    """Where a code is on the pad, in CSS pixels of the page."""
+    state, box = page.kernel._state, page.tab.locator(".pad").bounding_box()
+    margin, (width, height) = 16 / 280, (box["width"], box["height"])
+    across, up = ((float(z[axis]) - state["low"][axis]) / (state["high"][axis] - state["low"][axis]) for axis in axes)
+    x, y = (margin + (1 - 2 * margin) * value for value in (across, 1 - up))
+    return box["x"] + x * width, box["y"] + y * height
+
+
+def test_the_pad_shows_the_image_under_the_pointer_and_goes_to_its_code(tab, tmp_path):
+    options = coded(40)
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense"), **options)
+    assert page.code()[0] == pytest.approx(options["codes"][0].tolist()) and shade(tab, ".pictures .thumbnail") == 0
+    for i in (5, 21, 33):
+        tab.mouse.move(*place_of(page, options["codes"][i]))
+        tab.wait_for_function("!document.querySelector('.tip').hidden")
+        assert tab.locator(".tip").text_content() == str(i % 10) and shade(tab, ".tip .thumbnail") == i % 16
+        tab.mouse.down()
+        tab.mouse.up()
+        page.check()
+        assert page.code()[0] == pytest.approx(options["codes"][i].tolist(), abs=1e-6)
+        assert shade(tab, ".pictures .thumbnail") == i % 16
+    tab.get_by_label("z₁", exact=True).press("ArrowRight")  # the image that the code was moved away from stays
+    page.check()
+    assert shade(tab, ".pictures .thumbnail") == 33 % 16
+    tab.get_by_role("button", name="Reset").click()
+    page.check()
+    assert shade(tab, ".pictures .thumbnail") == 0
+    tab.get_by_role("button", name="Random").click()
+    page.check()
+    i = int((options["codes"] - torch.tensor(page.code()[0])).norm(dim=1).argmin())
+    assert page.code()[0] == pytest.approx(options["codes"][i].tolist(), abs=1e-6)
+    assert shade(tab, ".pictures .thumbnail") == i % 16
+
+
+def test_the_legend_shows_some_classes_alone(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense"), **coded())
+    before = tab.locator(".pad").evaluate("c => c.toDataURL()")
+    tab.get_by_role("button", name="3", exact=True).click()
+    page.settle()
+    assert tab.locator(".map .shown").text_content() == "30 of 300 codes in colour, the others in grey."
+    assert tab.locator(".pad").evaluate("c => c.toDataURL()") != before
+    tab.get_by_role("button", name="show all classes").click()
+    page.settle()
+    assert tab.locator(".pad").evaluate("c => c.toDataURL()") == before
+
+
+def test_a_label_that_is_chosen_colours_its_codes(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", conditional(), **options())
+    before = tab.locator(".pad").evaluate("c => c.toDataURL()")
+    tab.get_by_label("7", exact=True).check()
+    page.settle()
+    assert tab.locator(".pad").evaluate("c => c.toDataURL()") != before
+
+
+def test_numbers_can_be_typed(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense"))
+    field = tab.get_by_label("z₂ as a number")
+    for typed, number, shown in (("1.25", 1.25, "1.25"), ("−0,5", -0.5, "−0.50"), ("4", 4, "4.00")):
+        field.fill(typed)
+        field.press("Enter")
+        page.check()
+        assert page.code()[0] == [0, number, 0] and field.input_value() == shown
+    for wrong in ("", "one", "1e999"):
+        field.fill(wrong)
+        field.press("Enter")
+        page.check()
+        assert page.code()[0] == [0, 4, 0] and field.input_value() == "4.00"
+
+
+def test_of_many_sliders_those_that_change_most_come_first(tab, tmp_path):
+    page = ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense", 20))
+    sliders = tab.locator(".slider input[type=range]")
+    order = page.kernel._state["order"]
+    names = tab.locator(".slider label").all_text_contents()
+    assert sliders.count() == 8 and names == [
+        "z" + "".join("₀₁₂₃₄₅₆₇₈₉"[int(c)] for c in str(i + 1)) for i in order[:8]
+    ]
+    tab.get_by_role("button", name="All 20").click()
+    assert sliders.count() == 20 and tab.locator(".slider label").first.text_content() == "z₁"
+    tab.get_by_label("z₂₀", exact=True).press("End")
+    page.check()
+    assert page.code()[0][19] == 3
+    tab.get_by_role("button", name="All 20").click()
+    assert sliders.count() == 8
+
+
+def test_on_a_phone_the_picture_stays_in_view(browser, tmp_path):
+    with quiet_tab(browser, offline=True, viewport={"width": 390, "height": 600}) as tab:
+        ExplorerPage(tab, tmp_path / "explorer.html", model_of("dense", 20), **coded(latent_dim=20))
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.get_by_role("button", name="Random").scroll_into_view_if_needed()
+        box = tab.locator(".picture").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 600
+        for button in tab.get_by_role("button").all():
+            assert button.bounding_box()["height"] >= 40
 
 
 def test_random_events(tab, tmp_path):

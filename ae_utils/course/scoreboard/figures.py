@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -59,9 +60,10 @@ def against_cost(table: pd.DataFrame, column: str) -> Figure:
     """
     table = table[table[column].notna()]
     figure, axis = plt.subplots(figsize=(9.6, 7), layout="constrained")
-    marks = {}
+    marks: dict[str, Any] = {}
     for colour, own, name in ((0, False, "published system"), (5, True, "the course's own")):
-        part, look = table[(table["system"] == 0) == own], {"c": DIGIT_COLOURS[colour], "lw": 0, "alpha": 0.75}
+        part = table[(table["system"] == 0) == own]
+        look: dict[str, Any] = {"c": DIGIT_COLOURS[colour], "lw": 0, "alpha": 0.75}
         axis.scatter(part["cpu_seconds"], part[column], s=part["latent_dim"].map(_mark_area), zorder=3, **look)
         marks[name] = axis.scatter([], [], s=60, **look)
     for size in CODE_SIZES:

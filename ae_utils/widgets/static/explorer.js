@@ -1,11 +1,12 @@
-// The explorer: sliders, a pad, class buttons, and the decoded image. This file stands behind widget.js,
-// controls.js, network.js and pad.js in one module; Jupyter (through anywidget) and the self-contained page both call `render`.
+// The explorer: sliders, a pad, class buttons, and the decoded image. This file stands behind widget.js, legend.js,
+// controls.js, network.js and pad.js in one module; Jupyter (through anywidget) and the page of its own call `render`.
 
 function render({ model, el }) {
   const state = model.get("_state");
   // Two explorers on a page need different ids, and know nothing of each other: each is a module of its own.
   const id = `latent-explorer-${Math.random().toString(36).slice(2)}`;
-  const code = { z: [...model.get("z")], label: model.get("label") };
+  // `source`: which of the images with a thumbnail the code is of, or was moved away from; null after a code from elsewhere
+  const code = { z: [...model.get("z")], label: model.get("label"), source: state.thumbnails ? 0 : null };
   const picture = createPicture(state.size, "decoded image");
   const note = create("p", { className: "note", role: "status" });
   const decode = state.graph ? decodeInPage(state, picture) : decodeInKernel(model, picture, note);
@@ -13,15 +14,16 @@ function render({ model, el }) {
   // However many events arrive, a frame of the screen draws one picture, and tells the kernel once.
   let frame = 0, touched = false;
   const schedule = () => { frame ||= requestAnimationFrame(draw); };
-  const change = (z, label = code.label) => {
-    Object.assign(code, { z, label });
+  const change = (z, label = code.label, source = code.source) => {
+    Object.assign(code, { z, label, source });
     touched = true;
     schedule();
   };
   const sliders = createSliders(state, code, change, id);
   const pad = state.low.length > 1 ? createPad(state, code, change) : null;
   const choices = state.choices.length ? createChoices(state, code, change, id) : null;
-  const parts = [sliders, pad, choices].filter(Boolean);
+  const original = state.thumbnails ? createOriginal(state, code) : null;
+  const parts = [sliders, pad, choices, original].filter(Boolean);
   const shared = shareCode(state, code, change);
   function draw() {
     frame = 0;
@@ -32,7 +34,8 @@ function render({ model, el }) {
     touched = false;
   }
 
-  const seen = create("div", {}, picture.element, choices?.element ?? "");
+  const pictures = create("div", { className: "pictures" }, captioned(picture.element, "decoded", original), original?.element ?? "");
+  const seen = create("div", { className: "seen" }, pictures, choices?.element ?? "");
   const root = create("div", { className: "ae-widget latent-explorer" }, seen, pad?.element ?? "", sliders.element, note);
   keepKeys(...root.querySelectorAll("input, select, button, .pad"));
   el.append(root);
@@ -51,7 +54,7 @@ function followCode(model, code, schedule) {
   return follow(model, ["z", "label"], () => {
     const z = model.get("z"), label = model.get("label");
     if (label === code.label && z.every((number, i) => number === code.z[i])) return;
-    Object.assign(code, { z: [...z], label });
+    Object.assign(code, { z: [...z], label, source: null });
     schedule();
   });
 }
@@ -65,7 +68,7 @@ function shareCode({ name, choices }, code, change) {
     const { explorer, z, label } = event.detail;
     if (explorer !== name) return;
     event.preventDefault();
-    change([...z], choices.includes(label) ? label : code.label);
+    change([...z], choices.includes(label) ? label : code.label, null);
   };
   document.addEventListener("latent-explorer:send", receive);
   return {
@@ -119,37 +122,81 @@ function decodeInKernel(model, picture, note) {
 
 const viewOf = (buffer) => (ArrayBuffer.isView(buffer) ? buffer : new DataView(buffer));
 
-function createSliders(state, code, change, id) {
-  const rows = state.low.map((low, i) => {
-    const high = state.high[i], name = nameOf(i), step = (high - low) / 100;
-    const input = create("input", { type: "range", id: `${id}-z${i}`, min: low, max: high, step });
-    const value = create("span", { className: "value", ariaHidden: "true" }); // screen readers are told by the slider
-    input.addEventListener("input", () => change(code.z.with(i, input.valueAsNumber)));
-    const label = create("label", { htmlFor: input.id }, name);
-    return { input, value, row: create("div", { className: "slider" }, label, input, value) };
-  });
-  const reset = create("button", { type: "button", onclick: () => change([...state.start]) }, "Reset");
-  const random = create("button", { type: "button", onclick: () => change(randomCode(state)) }, "Random");
-  const list = create("div", { className: "list" }, ...rows.map(({ row }) => row));
+/** The image that the sliders started from, beside what the decoder makes of the code now. */
+function createOriginal(state, code) {
+  const thumbnail = createThumbnail(state.thumbnails);
+  const element = captioned(thumbnail.element, "original", true);
+  Object.assign(thumbnail.element, { role: "img", ariaLabel: "original image" });
+  let shown = null;
   return {
-    element: create("div", { className: "sliders" }, list, create("div", { className: "buttons" }, reset, random)),
+    element,
     show() {
-      rows.forEach(({ input, value }, i) => {
-        // A slider knows its steps only: it is not moved where the code is between two of them.
-        if (Math.abs(input.valueAsNumber - code.z[i]) > input.step / 2) input.value = code.z[i];
-        value.textContent = input.ariaValueText = numberText(code.z[i]);
-      });
+      element.hidden = code.source === null;
+      if (code.source !== null && code.source !== shown) thumbnail.show(code.source);
+      shown = code.source;
     },
   };
 }
 
-/** The code of one of the images, or, without any, numbers of the standard normal distribution. */
-function randomCode({ codes, low, high }) {
-  if (codes) {
-    const all = copyOf(codes, Float32Array), first = low.length * Math.floor(Math.random() * (all.length / low.length));
-    return [...all.subarray(first, first + low.length)];
+/** A picture with its name below; alone on the page it needs none. */
+function captioned(element, text, wanted) {
+  return wanted ? create("figure", {}, element, create("figcaption", {}, text)) : element;
+}
+
+const FEW = 8; // sliders at first: those that change the image most
+
+/** A slider and a number for each dimension; of many at first those that change the image most. */
+function createSliders(state, code, change, id) {
+  const rows = state.low.map((low, i) => createCodeSlider(state, code, change, id, i));
+  const first = state.order?.slice(0, FEW) ?? rows.map((_, i) => i);
+  const list = create("div", { className: "list" });
+  const all = create("button", { type: "button", ariaPressed: "false" }, `All ${rows.length}`);
+  function arrange(every) {
+    all.ariaPressed = String(every);
+    list.replaceChildren(...(every ? rows : first.map((i) => rows[i])).map(({ row }) => row));
   }
-  return low.map((least, i) => Math.min(Math.max(normal(), least), high[i]));
+  all.addEventListener("click", () => arrange(all.ariaPressed === "false"));
+  arrange(false);
+  const back = () => (state.thumbnails ? change([...state.start], state.label, 0) : change([...state.start]));
+  const reset = create("button", { type: "button", onclick: back }, "Reset");
+  const random = create("button", { type: "button", onclick: () => change(...randomCode(state, code)) }, "Random");
+  const buttons = create("div", { className: "buttons" }, reset, random, ...(state.order ? [all] : []));
+  const note = state.order ? [create("p", { className: "shown" }, `Of ${rows.length} dimensions, the ${FEW} that change the image most:`)] : [];
+  return {
+    element: create("div", { className: "sliders" }, ...note, list, buttons),
+    show() { rows.forEach((row) => row.show()); },
+  };
+}
+
+function createCodeSlider({ low, high }, code, change, id, i) {
+  const name = nameOf(i), step = (high[i] - low[i]) / 100;
+  const input = create("input", { type: "range", id: `${id}-z${i}`, min: low[i], max: high[i], step });
+  const value = create("input", { type: "text", className: "value", inputMode: "decimal", ariaLabel: `${name} as a number` });
+  input.addEventListener("input", () => change(code.z.with(i, input.valueAsNumber)));
+  value.addEventListener("change", () => {
+    const number = Number(value.value.replace("−", "-").replace(",", "."));
+    if (value.value.trim() && Number.isFinite(number)) change(code.z.with(i, number));
+    else value.value = numberText(code.z[i]); // no number: as it was
+  });
+  const label = create("label", { htmlFor: input.id }, name);
+  return {
+    row: create("div", { className: "slider" }, label, input, value),
+    show() {
+      // A slider knows its steps only: it is not moved where the code is between two of them.
+      if (Math.abs(input.valueAsNumber - code.z[i]) > input.step / 2) input.value = code.z[i];
+      value.value = input.ariaValueText = numberText(code.z[i]);
+    },
+  };
+}
+
+/** The code of one of the images, or, without any, numbers of the standard normal distribution: what `change` takes. */
+function randomCode(state, { label }) {
+  const { codes, low, high } = state;
+  if (codes) {
+    const points = readMap(state), i = Math.floor(Math.random() * points.count);
+    return state.thumbnails ? [points.codeOf(i), labelOf(state, points, i) ?? label, i] : [points.codeOf(i), label, null];
+  }
+  return [low.map((least, i) => Math.min(Math.max(normal(), least), high[i])), label, null];
 }
 
 function createChoices(state, code, change, id) {
