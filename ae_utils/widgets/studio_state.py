@@ -14,6 +14,7 @@ from ae_utils.networks.conditional import LABELS
 from ae_utils.networks.dense import PIXELS, Affine
 from ae_utils.plots import DIGIT_COLOURS
 from ae_utils.widgets.graph import Unsupported, encoder_graph, flow_graph, page_graph
+from ae_utils.widgets.markers import marker_paths, svg_data
 
 Model = Autoencoder | VAE
 MOST_SLIDERS, MAP_POINTS, DIGITS, PROBES = 64, 2000, 10, 64
@@ -61,6 +62,7 @@ def studio_state(
         "digits": (digits.x * 255).round().byte().numpy().tobytes(),
         "labels": digits.label.byte().numpy().tobytes(),
         "colours": list(DIGIT_COLOURS),
+        "markers": [svg_data(path) for path in marker_paths()],
     }
     if flow is not None:
         content["flow"] = {"codes of": redraws, **_flow(flow)}

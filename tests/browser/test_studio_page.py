@@ -9,6 +9,7 @@ import numpy as np
 import plain_page
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from pictures import PIXELS, TWO_FRAMES, assert_same, quiet_tab
 from PIL import Image, ImageDraw
 from plain_page import get, open_page
@@ -63,7 +64,7 @@ class StudioPage:
     def seen(self):
         """The 28×28 numbers that the models see, as bytes; the picture and what the kernel is told are the same."""
         pixels = self.tab.evaluate("widget.get('_pixels')")
-        assert_same(self.tab.locator(".seen canvas").evaluate(PIXELS), np.array(pixels))
+        assert_same(self.tab.locator(".as-seen canvas").evaluate(PIXELS), np.array(pixels))
         return np.array(pixels)
 
     def button(self, name):
@@ -315,7 +316,7 @@ def test_the_kernel_s_image_is_shown(browser, test, tmp_path, monkeypatch):
         assert get(tab, "_pixels") == (test.x[2] * 255).round().int().flatten().tolist()
         tab.evaluate("models[0].set('_pixels', Array(784).fill(0).with(14 * 28 + 14, 255))")
         tab.evaluate(RESTED)
-        assert sum(tab.locator(".seen canvas").evaluate(PIXELS)) == 255
+        assert sum(tab.locator(".as-seen canvas").evaluate(PIXELS)) == 255
         assert tab.evaluate("() => { models[0].leave(); return models[0].handlers(); }") == 0
 
 
@@ -347,6 +348,14 @@ def test_on_a_phone_it_is_drawn_on_by_touch_and_nothing_sticks_out(browser, addr
         assert tab.evaluate("document.documentElement.scrollWidth") == 390
         first, second = (tab.locator(".card").nth(i).bounding_box() for i in (0, 1))
         assert first["y"] == second["y"] and first["y"] < 844  # two beside each other, the first in sight
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(browser, address, scheme):
+    with quiet_tab(browser, offline=True, color_scheme=scheme, viewport={"width": 1280, "height": 1000}) as tab:
+        StudioPage(tab, address)
+        found = Axe().run(tab, options={"preload": False, "resultTypes": ["violations"]})
+        assert [fault["id"] for fault in found.response["violations"]] == []
 
 
 def test_random_events(page):

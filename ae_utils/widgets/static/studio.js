@@ -1,8 +1,8 @@
-// The studio: a drawing on the left, what the models see of it, and all models beside each other. This file stands behind
-// widget.js, controls.js, network.js, pad.js, digit.js, photo.js, drawing.js, studio_model.js and studio_card.js in one module.
+// The studio: a drawing, what the models see of it, and all models beside each other. In one module this file stands behind
+// widget.js, controls.js, legend.js, network.js, pad.js, digit.js, photo.js, drawing.js, studio_model.js and studio_card.js.
 
 const BUDGET = 7, REST = 250; // milliseconds: of a frame for the models that are not chosen; after which a drawing rests
-const FLOW_STEPS = 10, DIGITS = 10;
+const FLOW_STEPS = 10, DIGITS = 10, FARTHEST = 10; // FARTHEST: pixels that a drawing can be shifted by
 const UNCHANGED = { turn: 0, across: 0, down: 0, noise: 0, occlusion: 0 };
 const STROKES = { // in 28ths of the pad
   letter: [[...line(6, 24, 14, 4), ...line(14, 4, 22, 24)], line(9.5, 16.5, 18.5, 16.5)],
@@ -26,7 +26,10 @@ function render({ model: traits, el }) {
     fresh = true;
     schedule();
   };
-  const drawing = createDrawing(changes, refresh, (across, down) => change({ across: changes.across + across, down: changes.down + down }));
+  const drawing = createDrawing(changes, refresh, (across, down) => {
+    const within = (pixels) => Math.min(Math.max(pixels, -FARTHEST), FARTHEST);
+    change({ across: within(changes.across + across), down: within(changes.down + down) });
+  });
   function change(changed) {
     Object.assign(changes, changed);
     for (const slider of sliders) slider.show();
@@ -107,7 +110,7 @@ function render({ model: traits, el }) {
     drawing.load(Float32Array.from(pixels, (value) => value / 255));
   }
 
-  const shown = create("figure", { className: "seen" }, seen.element, create("figcaption", {}, "as models see it"));
+  const shown = create("figure", { className: "as-seen" }, seen.element, create("figcaption", {}, "as models see it"));
   const blocks = [
     block("Draw a digit", drawing.element, create("div", { className: "tools" }, shown, ...tools.elements)),
     block("Change it", ...sliders.map(({ element }) => element)),
@@ -204,8 +207,8 @@ function createChanges(id, changes, change) {
   const rows = [
     ["thickness", "pen", { min: 1, max: 5, step: 0.1 }, pixels],
     ["turn", "turn", { min: -90, max: 90, step: 1 }, (value) => `${String(value).replace("-", "−")}°`],
-    ["across", "right", { min: -10, max: 10, step: 1 }, pixels],
-    ["down", "down", { min: -10, max: 10, step: 1 }, pixels],
+    ["across", "right", { min: -FARTHEST, max: FARTHEST, step: 1 }, pixels],
+    ["down", "down", { min: -FARTHEST, max: FARTHEST, step: 1 }, pixels],
     ["noise", "noise", { min: 0, max: 1, step: 0.01 }, numberText],
     ["occlusion", "occlusion", { min: 0, max: 20, step: 1 }, pixels],
   ];
@@ -242,7 +245,10 @@ function createMap(state, models, edit) {
   if (!model) return null;
   const margin = model.low.map((low, i) => 0.15 * (model.high[i] - low));
   const ranges = { low: model.low.map((low, i) => low - margin[i]), high: model.high.map((high, i) => high + margin[i]) };
-  const code = { z: [0, 0], std: null }, pad = createPad({ ...ranges, ...model.map, colours: state.colours }, code, edit(model));
+  const code = { z: [0, 0], std: null };
+  const move = (z) => (z.every((number, i) => number === code.z[i]) ? pad.show() : edit(model)(z)); // the legend moves nothing
+  const looks = { colours: state.colours, markers: state.markers, names: state.colours.map((_, digit) => String(digit)), choices: [] };
+  const pad = createPad({ ...ranges, ...model.map, ...looks }, code, move);
   return {
     name: model.name,
     element: pad.element,
