@@ -347,9 +347,9 @@ def test_a_click_sends_the_sliders_of_its_explorer_there(pair):
         pair.tab.evaluate(TWO_FRAMES)
         explorer = pair.tab.locator(".latent-explorer").first
         assert get(pair.tab, "z", 1) == Z[i].tolist() and saved(pair.tab, "z", 1)[-1] == Z[i].tolist()
-        values = [float(text.replace("−", "-")) for text in explorer.locator(".value").all_text_contents()]
+        values = [float(field.input_value().replace("−", "-")) for field in explorer.locator(".value").all()]
         assert values == Z[i].tolist()
-        sliders = [slider.evaluate("s => s.valueAsNumber") for slider in explorer.locator("input").all()]
+        sliders = [slider.evaluate("s => s.valueAsNumber") for slider in explorer.locator("input[type=range]").all()]
         assert sliders == pytest.approx(Z[i].tolist(), abs=0.02)
         assert_same(explorer.locator(".picture").evaluate(PIXELS), pair.explorers[0].picture(Z[i].tolist()))
     assert saved(pair.tab, "z", 2) == []
@@ -445,8 +445,8 @@ def test_between_two_cells_of_jupyterlab_with_and_without_a_kernel(browser, tmp_
         canvas.focus()
         for key in ("ArrowRight", "+", "n", "Enter"):  # which JupyterLab leaves to the cloud
             tab.keyboard.press(key)
-        tab.wait_for_function("document.querySelector('.latent-explorer .value').textContent === '1.00'")
-        assert explorer.locator(".value").all_text_contents() == ["1.00", "−1.00", "0.50"]
+        tab.wait_for_function("document.querySelector('.latent-explorer .value').value === '1.00'")
+        assert [field.input_value() for field in explorer.locator(".value").all()] == ["1.00", "−1.00", "0.50"]
         assert notebook.python("print(cloud.point, explorer.z)") == "0 (1.0, -1.0, 0.5)\n"
         notebook.shut_down_kernel()
         canvas.focus()
@@ -455,7 +455,7 @@ def test_between_two_cells_of_jupyterlab_with_and_without_a_kernel(browser, tmp_
         tab.evaluate(TWO_FRAMES)
         said = tab.locator(".cloud").get_by_role("status").text_content()
         assert said.startswith("2, code 2:")
-        assert all(value in said for value in explorer.locator(".value").all_text_contents())
+        assert all(field.input_value() in said for field in explorer.locator(".value").all())
 
 
 def test_the_four_tools_live_on_one_page_from_the_file_system(tab, tmp_path):
