@@ -8,7 +8,7 @@ from ae_utils.course.checks import turns07
 ERROR = "difference.std() / len(difference) ** 0.5"
 PAIRED = Item(
     turns07.paired,
-    "def paired_difference(one, other):\n    difference = ...  # (n,)\n    return ...",
+    "def paired_difference(one, other):\n    # the difference of each pair of runs\n    return ...",
     f"def paired_difference(one, other):\n    difference = one - other\n    return difference.mean(), {ERROR}\n",
     mistakes(
         ("other order", "one - other", "other - one", "the order is wrong"),
@@ -59,9 +59,9 @@ PRECISION = Item(
     turns07.precision,
     """
 def precision(samples, real, k):
-    radius = ...  # (m,): from each real point to its k-th nearest neighbour among the others
-    inside = ...  # (n,): whether a sample lies in at least one ball
-    return inside.double().mean()
+    # the radius of each ball (m,): from a real point to its k-th nearest neighbour among the others
+    # whether a sample lies in at least one ball (n,)
+    return ...
 """,
     f"""
 def precision(samples, real, k):
@@ -123,8 +123,7 @@ AUROC = Item(
     turns07.auroc,
     """
 def auroc(normal, anomalous):
-    higher = ...  # (m, n): whether the anomaly of a pair has the higher score
-    equal = ...
+    # for each pair (m, n): whether the anomaly has the higher score, and whether the two are equal
     return ...
 """,
     f"""
