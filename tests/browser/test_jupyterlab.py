@@ -39,7 +39,10 @@ SHAKE = """async (root) => {  // 500 events on sliders, pad, selects and buttons
     };
     const point = () => ({ buttons: 1, clientX: box.left + random(300), clientY: box.top + random(300) });
     const events = [
-        () => { const slider = pick("input[type=range]"); set(slider, { valueAsNumber: +slider.min + random(100) / 20 }); },
+        () => {
+            const slider = pick("input[type=range]");
+            set(slider, { valueAsNumber: +slider.min + random(100) / 20 });
+        },
         () => set(pick("select"), { selectedIndex: random(3) }),
         () => pad.dispatchEvent(new PointerEvent("pointermove", point())),
         () => pad.dispatchEvent(new KeyboardEvent("keydown", { key: ["ArrowUp", "ArrowLeft", "x"][random(3)] })),
