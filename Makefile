@@ -44,8 +44,8 @@ speedrun: $(STAMP)  # verifies the record of each track, or goes on where it was
 experiments: $(STAMP)  # runs what is missing in results/experiments, the tables that lessons read
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils experiments
 
-book: $(STAMP)  # executes the lessons (minutes each; once for each version of their code) and makes book/, a static site
-	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book
+book: $(STAMP)  # executes lessons whose code has changed (all with FRESH=1; minutes each), makes book/, a static site
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book $(if $(FRESH),--fresh)
 
 slides: $(STAMP)  # the lessons, executed as for the book, as slides in slides/: one file each, which needs no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book --slides

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ae_utils.course.book.nbconvert_settings import set_up
 from ae_utils.errors import InvalidInput
 from ae_utils.files import atomic_write
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in own_places(folder / "work" / ".jupyter"):
             print(line)
         keep_sliders()
+        set_up()
         from jupyterlab.labapp import LabApp
     except (InvalidInput, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)

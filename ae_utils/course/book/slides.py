@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from ae_utils.course.book.capture import MIME
 from ae_utils.course.book.markdown import plain
 from ae_utils.widgets.png import png_size
 
 LEFT_OUT = ("Fact check", "Exercises", "References")  # sections for readers
 ROOM = 620  # pixels that a slide has for its cells
 LINE, LETTERS, CODE_LINE = 36, 88, 24  # pixels of a line of text, letters in it, pixels of a line of code
-WIDGET = 520  # pixels of a widget, at most
-TALLEST = 500  # pixels of a picture, at most: as in slides.css
+WIDGET = 480  # pixels of sliders with a map
+TALLEST, DIAGRAM = 500, 520  # pixels of a figure at most, as in slides.css, and of a diagram
 
 
 def as_slides(notebook: NotebookNode) -> NotebookNode:
@@ -73,11 +74,13 @@ def height(cell: NotebookNode) -> int:
     total = 0
     for output in cell.outputs:
         data = output.get("data", {})
-        if "image/png" in data:
+        if MIME in data and "image/png" in data:
+            total += WIDGET  # not its picture's
+        elif "image/png" in data:
             _, pixels = png_size(base64.b64decode(data["image/png"]))
             total += min(pixels, TALLEST) + 20
         elif "text/html" in data:
-            total += min(WIDGET, 40 + 30 * data["text/html"].count("<tr") + 40 * data["text/html"].count("<li"))
+            total += min(DIAGRAM, 40 + 30 * data["text/html"].count("<tr") + 40 * data["text/html"].count("<li"))
         else:
             text = output.get("text") or "".join(data.get("text/plain", ""))
             total += 20 + CODE_LINE * (1 + text.count("\n"))
@@ -86,7 +89,7 @@ def height(cell: NotebookNode) -> int:
 
 def _text_height(source: str) -> int:
     if "![" in source:
-        return WIDGET
+        return DIAGRAM
     if source.startswith("<details"):
         return 2 * LINE
     lines = [plain(line) for line in source.split("\n") if line]
