@@ -160,6 +160,33 @@ def experiments(names: tuple[str, ...], **options: Any) -> None:
         print(table)
 
 
+@cli.command()
+@click.argument("folder", type=FILE, metavar="DIR")
+@click.option("--lessons", multiple=True, metavar="NN...", help="These only, such as 01 04.")
+@click.argument("more", nargs=-1, metavar="")  # so that several may stand behind --lessons
+@click.option("--nbgrader", is_flag=True, help="With nbgrader's metadata, and a course directory for it.")
+def handout(folder: Path, lessons: tuple[str, ...], more: tuple[str, ...], nbgrader: bool) -> None:
+    """Write students' notebooks into DIR: without answers, solutions and fact check; an archive for each lesson."""
+    from ae_utils.course.teaching.handout import write_handout
+
+    for line in write_handout(folder, lessons + more, nbgrader):
+        print(line)
+
+
+@cli.command()
+@click.argument("folder", type=FILE)
+@click.option("--csv", "table", type=FILE, default="grades.csv", show_default=True, help="The table of points.")
+@click.option("--jobs", type=POSITIVE, help="Submissions at a time; without it one for each processor.")
+@click.option("--seconds", type=POSITIVE, default=60, show_default=True, help="For an answer, and for its check.")
+@click.option("--memory", type=POSITIVE, default=2, show_default=True, help="GiB, beyond what torch itself takes.")
+def grade(folder: Path, table: Path, jobs: int | None, seconds: int, memory: int) -> None:
+    """Grade all notebooks below FOLDER, each shut off in a process of its own; what is in the table already stays."""
+    from ae_utils.course.teaching.grade import Limits, grade_folder
+
+    for line in grade_folder(folder, table, jobs, Limits(seconds, memory)):
+        print(line, flush=True)
+
+
 @cli.group()
 def altered() -> None:
     """Altered MNIST."""
