@@ -15,7 +15,7 @@ from ae_utils.models import Autoencoder
 from ae_utils.networks.dense import dense_decoder, dense_encoder
 from ae_utils.runs import studio
 from ae_utils.runs.pretrained import pretrained
-from ae_utils.runs.studio import NAMES, STORED, Studio, measure
+from ae_utils.runs.studio import STORED, Studio, measure
 from ae_utils.widgets.graph import Unsupported, encoder_graph
 from ae_utils.widgets.studio import StudioWidget
 from ae_utils.widgets.studio_state import MOST_SLIDERS, StudioModel
@@ -111,7 +111,7 @@ def test_pools_with_gaps_and_encoders_that_do_more_than_their_layers_are_refused
 def few(monkeypatch, test):
     """The studio on 500 test digits and two of the course's models."""
     monkeypatch.setattr(studio, "mnist", lambda split: test)
-    monkeypatch.setattr(studio, "NAMES", ("pca-ae", "vae-2d"))
+    monkeypatch.setattr(studio, "MODELS", dict.fromkeys(("pca-ae", "vae-2d"), "one of the course's"))
 
 
 def test_the_course_s_models_stand_beside_one_s_own(few):
@@ -137,7 +137,7 @@ def test_statistics_are_stored_with_the_weights_they_are_of(few, monkeypatch, tm
 
 def test_what_is_stored_with_the_course_is_of_its_weights(test):
     stored = studio._stored(studio.data_folder() / STORED)
-    assert tuple(stored) == NAMES
+    assert stored.keys() == studio.MODELS.keys()
     for name, entry in stored.items():
         assert entry["sha256"] == metadata(name)["sha256"]
         model = pretrained(name)

@@ -24,12 +24,20 @@ from ae_utils.metrics.latent import codes
 from ae_utils.metrics.likelihood import elbo
 from ae_utils.models import VAE, Autoencoder, LatentFlow
 from ae_utils.recipes.flow import AUTOENCODER
-from ae_utils.recipes.registry import get
 from ae_utils.runs.pretrained import pretrained
 from ae_utils.widgets.studio import StudioWidget
 from ae_utils.widgets.studio_state import MOST_SLIDERS, Model, Statistics, StudioModel
 
-NAMES = ("linear-3d-fast", "pca-ae", "conv-fast", "denoising-fast", "vae-2d", "vae-best", "cvae", "altered-ae")
+MODELS = {
+    "linear-3d-fast": "Linear layers, and a code of three numbers",
+    "pca-ae": "A linear autoencoder, whose code of 32 numbers spans PCA's subspace",
+    "conv-fast": "Convolutions, and a code of 64 numbers: the lowest error of the small codes",
+    "denoising-fast": "Trained to remove noise; its code has twice as many numbers as the image",
+    "vae-2d": "A VAE with two latent dimensions, the ones of the map",
+    "vae-best": "A VAE of convolutions with 32 latent dimensions: the highest likelihood in three minutes",
+    "cvae": "A conditional VAE: the label says which digit, the code how it is written",
+    "altered-ae": "Trained to restore altered digits: turned, blurred, noisy, occluded …",
+}
 FLOW = "latent-flow"
 STORED = "studio.json"
 QUANTILES = 201
@@ -47,11 +55,11 @@ class Studio(StudioWidget):
         Raises ``CheckpointError`` when trained weights are missing or damaged.
         """
         test = mnist("test")
-        models = {name: StudioModel(_trained(name), get(name).summary, _statistics(name)) for name in NAMES}
+        models = {name: StudioModel(_trained(name), summary, _statistics(name)) for name, summary in MODELS.items()}
         for name, model in (own or {}).items():
             if not isinstance(model, Autoencoder | VAE):
                 raise InvalidInput(f"own must hold autoencoders and VAEs, but {name} is a {type(model).__name__}.")
-            models[name] = StudioModel(model, "your own model", measure(model, test))
+            models[name] = StudioModel(model, "Your own model", measure(model, test))
         flow = cast(LatentFlow, pretrained(FLOW))
         super().__init__(models, pretrained_classifier(), test, flow=flow, redraws=AUTOENCODER)
 
@@ -85,7 +93,7 @@ def _rounded(numbers: Tensor) -> list[float]:
 def write_statistics() -> Path:
     """Store what the course's models make of all test digits, with the checksums of their weights; returns the file."""
     path = data_folder() / STORED
-    measured = {name: {"sha256": metadata(name)["sha256"], **dataclasses.asdict(_statistics(name))} for name in NAMES}
+    measured = {name: {"sha256": metadata(name)["sha256"], **dataclasses.asdict(_statistics(name))} for name in MODELS}
     with atomic_write(path) as beside:
         beside.write_text(_lines(measured), encoding="utf-8")
     return path

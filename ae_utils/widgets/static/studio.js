@@ -143,7 +143,7 @@ function line(x, y, toX, toY) {
 }
 
 function circle(x, y, radius) {
-  return Array.from({ length: 25 }, (_, i) => [x + radius * Math.cos((i * Math.PI) / 12), y + radius * Math.sin((i * Math.PI) / 12)]);
+  return Array.from({ length: 27 }, (_, i) => [x + radius * Math.cos((i * Math.PI) / 12), y + radius * Math.sin((i * Math.PI) / 12)]);
 }
 
 /** Buttons under the pad, and a function that opens a file. */
