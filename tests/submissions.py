@@ -2,8 +2,12 @@
 
 import ast
 import copy
+import json
 import re
 from pathlib import Path
+
+from mutation import Mistake, mutated
+from turn_mutants import ITEMS
 
 from ae_utils.course.teaching.lessons import CHECKOUT, Exercise, Lesson, code_cells, defined, read_notebook, statements
 
@@ -64,8 +68,53 @@ def cell_of(notebook: dict, name: str) -> dict:
 
 def write(notebook: dict, path: Path) -> Path:
     """Write a notebook."""
-    import json
-
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return path
+
+
+def mutated_answers(lesson: Lesson) -> list[dict[str, Mistake]]:
+    """Mistakes from the catalogue, one for each "your turn" of a lesson at a time, until each was made once."""
+    items = {item.turn.__name__: item for name, item in ITEMS.items() if name[:2] == lesson.name[:2]}
+    rounds: list[dict[str, Mistake]] = []
+    for exercise in lesson.exercises:
+        for number, mistake in enumerate(items[exercise.function].mistakes if exercise.is_turn else ()):
+            rounds += [{} for _ in range(number + 1 - len(rounds))]
+            rounds[number][exercise.name] = mistake
+    return rounds
+
+
+def with_mistakes(notebook: dict, lesson: Lesson, mistakes: dict[str, Mistake]) -> dict:
+    """A solved notebook, these mistakes excepted."""
+    items = {item.turn.__name__: item for name, item in ITEMS.items() if name[:2] == lesson.name[:2]}
+    functions = {exercise.name: exercise.function for exercise in lesson.exercises}
+    wrong = {name: mutated(items[functions[name]].source, mistake) for name, mistake in mistakes.items()}
+    return answered(notebook, lesson, right_answers(lesson) | wrong)
+
+
+def hostile_answers(outside: Path) -> dict[str, str]:
+    """Answers to lesson 01's exercise "scale" that do harm; ``outside`` is a folder with a file, neither theirs."""
+    bodies = {
+        "hangs": "while True: pass",
+        "leaves a thread": "import threading, time; threading.Thread(target=time.sleep, args=(9999,)).start(); exit()",
+        "eats memory": "eaten = [bytearray(2**28) for _ in range(100)]",
+        "eats memory in torch": "torch.ones(2**34).mean()",
+        "exits": "exit()",
+        "ends the process": "import os; os._exit(0)",
+        "ends its parent": "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
+        "crashes": "import ctypes; ctypes.string_at(0)",
+        "deletes": f"import shutil; shutil.rmtree({str(outside)!r})",
+        "writes": f"open({str(outside / 'mark')!r}, 'w').write('x')",
+        "changes rights": f"import os; os.chmod({str(outside / 'file')!r}, 0)",
+        "prints megabytes": "print('x' * 50_000_000)",
+        "fills the disk": "open('big', 'wb').write(bytes(2**28))",
+        "calls out": "import socket; socket.create_connection(('127.0.0.1', 53), 3)",
+        "reads the input": "input()",
+    }
+    answers = {what: f"def unit_scale(mse):\n    {body}\n    return mse / 4" for what, body in bodies.items()}
+    answers["hangs in its cell"] = "import time\n\ntime.sleep(10_000)"
+    answers["accepts itself"] = (
+        "from ae_utils.course.checks import lesson01\n\n"
+        "lesson01.unit_scale.verdict = lambda *answer: ('right', 'fine')\nunit_scale = 3"
+    )
+    return answers

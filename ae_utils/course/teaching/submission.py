@@ -83,7 +83,7 @@ def answers(lesson: Lesson, notebook: dict[str, Any]) -> dict[str, Answer]:
 
 def steps(lesson: Lesson, notebook: dict[str, Any], found: dict[str, Answer]) -> list[Step]:
     """What is run, in order: answers, checks, and of all other statements those that define what is read later."""
-    extras = _extras(lesson, notebook)
+    extras = _extras(lesson, notebook, {answer.source for answer in found.values()})
     program: list[Step] = [*_context(extras.get("", []))]
     for cell in code_cells(lesson.notebook):
         tree = _without_training(cell)
@@ -155,17 +155,21 @@ def _sources(name: str, index: int, parts: list[_Part]) -> Iterator[int]:
     yield from [later for later in range(index + 1, len(parts)) if name in parts[later].binds][:1]
 
 
-def _extras(lesson: Lesson, notebook: dict[str, Any]) -> dict[str, list[ast.stmt]]:
-    """Statements of the learner's own, by the lesson's cell that they follow: what defines names the lesson has not."""
+def _extras(lesson: Lesson, notebook: dict[str, Any], answers: set[str]) -> dict[str, list[ast.stmt]]:
+    """The learner's own statements in other cells than ``answers``, by the lesson's cell that they follow.
+
+    These are the statements that define or change names which the lesson itself does not have.
+    """
     originals = {cell["id"]: cell["source"] for cell in code_cells(lesson.notebook)}
     lessons_own = set().union(*(_made(source) for source in originals.values()))
     extras: dict[str, list[ast.stmt]] = {}
     after = ""
     for cell in code_cells(notebook):
         after = identity(cell) if identity(cell) in originals else after
-        for statement in statements(cell["source"]):
+        source = python(cell["source"])
+        for statement in statements(source) if source not in answers else ():
             names = defined(statement) | changed(statement)
-            if names and (not names & lessons_own or isinstance(statement, ast.Import | ast.ImportFrom)):
+            if names and not names & lessons_own:
                 extras.setdefault(after, []).append(statement)
     return extras
 
