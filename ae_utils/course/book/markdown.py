@@ -8,6 +8,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from ae_utils.course.book.formulas import mathml
 
+NUMBER = re.compile(r"[\d.,± %−+-]+")
+
 
 def markdown2html(text: str) -> str:
     """The HTML of a Markdown text."""
@@ -48,6 +50,10 @@ class _Renderer(IPythonRenderer):
 
     def table(self, text: str) -> str:
         return f'<div class="wide"><table>\n{text}</table></div>\n'
+
+    def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
+        kind = ' class="number"' if NUMBER.fullmatch(plain(text)) else ""
+        return f"  <th{kind}>{text}</th>\n" if head else f"  <td{kind}>{text}</td>\n"
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         return f'<img class="paper" src="{html.escape(url)}" alt="{html.escape(text)}" loading="lazy">'

@@ -22,7 +22,12 @@ from ae_utils.errors import InvalidInput
 from ae_utils.files import atomic_write
 
 TITLE = "Autoencoders"
-RESULTS = ("scoreboard", "speedrun", "turns", "probes")  # the pages of results/ that readers of the book come to
+RESULTS = {  # the pages of results/ that readers of the book come to, with a title for those that have none
+    "scoreboard": "The scoreboard",
+    "speedrun": "The speedrun",
+    "turns": "What the checks find",
+    "probes": "The bug museum under the probes",
+}
 
 
 class Extra(NamedTuple):
@@ -35,13 +40,13 @@ class Extra(NamedTuple):
 
 @dataclass
 class Page:
-    """A page: where it lies, what it is called, its HTML, its sections (name, text), and whether it shows stills."""
+    """A page: where it lies, its title, its HTML, whether it shows stills, and its sections (level, name, text)."""
 
     path: str
     title: str
     body: str
     stills: bool = False
-    sections: list[tuple[str, str]] = field(default_factory=list)
+    sections: list[tuple[str, str, str]] = field(default_factory=list)
     short: str = ""  # what the contents call it
 
     def __post_init__(self) -> None:
@@ -82,7 +87,9 @@ class Book:
                 solutions.append(self._lesson(answers, "solutions/"))
                 solutions[-1].short = lessons[-1].short
         more = [self._text(self.notebooks / "glossary.md", "glossary.html")]
-        more += [self._text(self.results / f"{name}.md", f"results/{name}.html") for name in RESULTS]
+        more += [
+            self._text(self.results / f"{name}.md", f"results/{name}.html", title) for name, title in RESULTS.items()
+        ]
         for extra in self.extras:
             extra.write(self.out / extra.path)
             yield extra.path
@@ -128,15 +135,17 @@ class Book:
 
         return self._page(f"{folder}{path.stem}.html", place_outputs(notebook, write), stills)
 
-    def _text(self, path: Path, to: str) -> Page:
-        return self._page(to, new_notebook(cells=[new_markdown_cell(path.read_text(encoding="utf-8"))]))
+    def _text(self, path: Path, to: str, title: str = "") -> Page:
+        text = path.read_text(encoding="utf-8")
+        text = text if text.startswith("# ") else f"# {title}\n\n{text}"
+        return self._page(to, new_notebook(cells=[new_markdown_cell(text)]))
 
     def _page(self, path: str, notebook: NotebookNode, stills: bool = False) -> Page:
         body, _ = self._exporter.from_notebook_node(notebook)
         body = for_book(body)
         title = re.search(r"<h1[^>]*>(.*?)<a [^>]*class=\"anchor", body, re.DOTALL)
         page = Page(path, plain(title[1]) if title else path, body, stills)
-        page.sections = headings(body, 2)
+        page.sections = headings(body)[1:]  # without the title
         return page
 
     def _cover(self, lessons: list[Page]) -> Page:
@@ -150,7 +159,9 @@ class Book:
             .read_text(encoding="utf-8")
             .replace("LESSONS", f'<ul class="cards">{"".join(cards)}</ul>')
         )
-        return self._page("index.html", new_notebook(cells=[new_markdown_cell(text)]))
+        page = self._page("index.html", new_notebook(cells=[new_markdown_cell(text)]))
+        page.short = "What it is"
+        return page
 
     def _copy_files(self) -> None:
         for path in STATIC.iterdir():
@@ -174,9 +185,9 @@ class Book:
         _write(self.out / "assets" / "search.js", f"book.index = {json.dumps(index, ensure_ascii=False)};\n".encode())
 
 
-def headings(body: str, level: int) -> list[tuple[str, str]]:
-    """Name and HTML of each heading of a level."""
-    return re.findall(rf'<h{level} id="([^"]*)">(.*?)<a [^>]*class="anchor', body, re.DOTALL)
+def headings(body: str) -> list[tuple[str, str, str]]:
+    """Level, name and HTML of each heading of the first two levels."""
+    return re.findall(r'<h([12]) id="([^"]*)">(.*?)<a [^>]*class="anchor', body, re.DOTALL)
 
 
 def searched(page: Page) -> Iterator[tuple[str, str, str, str, str]]:
