@@ -222,6 +222,16 @@ def test_a_stroke_over_a_digit_leaves_it_in_place(page):
     assert after[2 * 28 + 14] > 200
 
 
+def test_a_thicker_pen_leaves_more_ink(page):
+    ink = []
+    for pen in (1, 2.5, 5):
+        page.button("Clear")
+        page.slider("pen", pen)
+        page.stroke((6, 6), (20, 7), (10, 22))
+        ink.append(page.seen().sum())
+    assert ink == sorted(ink) and ink[2] > 2 * ink[0]
+
+
 def test_undo_and_clear_by_buttons_and_by_keys(page):
     start = page.seen()
     page.stroke((2, 2), (26, 2))
@@ -277,8 +287,12 @@ def test_the_map_moves_the_code_of_the_vae(page):
     page.tab.get_by_label("tanh", exact=True).check(force=True)
     page.tab.locator(".pad").click(position={"x": 180, "y": 60})
     page.rest()
-    assert page.tab.get_by_label("vae", exact=True).is_checked()
-    assert page.tab.get_by_role("button", name="Back to the drawing").is_enabled()
+    back = page.tab.get_by_role("button", name="Back to the drawing")
+    assert page.tab.get_by_label("vae", exact=True).is_checked() and back.is_enabled()
+    page.button("Back to the drawing")
+    page.tab.locator(".legend button").first.click()  # shows a class alone, and moves nothing
+    page.rest()
+    assert back.is_disabled()
 
 
 def test_the_rank_is_that_among_the_test_digits(page, test):
