@@ -68,6 +68,8 @@ class Film:
     def write(self, path: Path) -> None:
         """As a GIF that plays for ever, in one palette."""
         palette = self.frames[-1].quantize(COLOURS)
+        colours = [255 if value > 246 else 0 if value < 9 else value for value in palette.getpalette()]
+        palette.putpalette(colours)  # a palette of averages has neither white nor black
         frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
         first, *others = frames
         first.save(path, save_all=True, append_images=others, duration=self.durations, loop=0, optimize=True)

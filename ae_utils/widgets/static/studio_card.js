@@ -42,7 +42,9 @@ function createRank() {
 
 function rankText(rank) {
   if (rank === 1) return "above all test digits";
-  return rank === 0 ? "below all test digits" : `above ${(100 * rank).toFixed(rank > 0.99 ? 1 : 0)} % of test digits`;
+  if (rank === 0) return "below all test digits";
+  const percent = rank > 0.99 ? (Math.floor(1000 * rank) / 10).toFixed(1) : (100 * rank).toFixed(0); // never 100.0
+  return `above ${percent} % of test digits`;
 }
 
 /** The code as bars around 0: the dimensions that have sliders. */
