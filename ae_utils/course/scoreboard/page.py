@@ -32,7 +32,7 @@ def page(table: pd.DataFrame, published: Path) -> str:
         titles = ["recipe", "system", *(COLUMNS[name][0] for name in names)]
         parts += [f"## {title}", _markdown(titles, lines)] if lines else []
     parts.append(f"Real test digits have a Fréchet distance of {table['frechet_real'].mean():.2f}.")
-    parts.append("CPU-seconds were measured on: " + "; ".join(sorted(set(table["machine"].dropna()))) + ".")
+    parts.append(_machines(table))
     if published.is_file():
         ours, theirs = table.set_index("recipe"), pd.read_csv(published)
         lines = [
@@ -42,6 +42,15 @@ def page(table: pd.DataFrame, published: Path) -> str:
         titles = ["recipe", "column", "ours", "published", "source", "its protocol"]
         parts += ["## Beside published numbers", _markdown(titles, lines)]
     return "\n\n".join([*parts, "## Protocol", PROTOCOL])
+
+
+def _machines(table: pd.DataFrame) -> str:
+    """On which processor the CPU-seconds of which recipes were measured."""
+    machines = table["machine"].fillna("a processor that was not noted")
+    places = [f"{', '.join(part['recipe'])}: {machine}" for machine, part in table.groupby(machines)]
+    return "CPU-seconds depend on the machine and on what else runs on it. They were measured on:\n\n- " + "\n- ".join(
+        places
+    )
 
 
 def shown(row: pd.Series, column: str) -> str:
