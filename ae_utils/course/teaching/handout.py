@@ -19,7 +19,7 @@ from ae_utils.files import atomic_write
 
 SCHEMA = 3  # of nbgrader 0.9
 SOLUTIONS = re.compile(r" ?[^.\n]*\bsolutions/\w+\.ipynb(?:[`)\]]|\(.*?\))*\.?")
-LINKED = re.compile(r"\]\(([^)#:]+)")
+LINKED = re.compile(r"\]\(([^)#:]+)[)#]")
 PACKAGE = ("ae_utils", "data", "results/experiments", "results/scoreboard.md", "results/scoreboard.csv")
 PROJECT = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 STAMP = (1980, 1, 1, 0, 0, 0)  # the same files make the same archive
