@@ -95,11 +95,12 @@ def name_points(axis: Axes, points: pd.DataFrame) -> None:
             text = axis.annotate(
                 name, at, (right * far, up * far * 0.8), textcoords="offset points", fontsize=SIZE - 1,
                 ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up],
-                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 10 else None,
+                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "gray", "shrinkB": 3} if far > 10 or up else None,
             )  # fmt: skip
             text.update_positions(axis.figure.canvas.get_renderer())  # type: ignore[attr-defined] # pyplot's has one
             box = Text.get_window_extent(text).padded(4)  # without the line to the point
-            free = not box.count_contains(pixels) and not any(box.overlaps(other) for other in taken)
+            near = box.padded(4).count_contains(pixels)  # a name beside two points could be either's
+            free = not near and not any(box.overlaps(other) for other in taken)
             if free and axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1):
                 break
             text.remove()
