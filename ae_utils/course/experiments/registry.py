@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ae_utils.course.experiments import lesson01, lesson02, lesson04, lesson07, lesson09
+from ae_utils.course.experiments import lesson01, lesson02, lesson03, lesson04, lesson05, lesson07, lesson09
 from ae_utils.course.experiments.experiment import Experiment
 from ae_utils.course.experiments.runner import run_experiment
 from ae_utils.course.experiments.tables import text
 from ae_utils.errors import InvalidInput
 
-LESSONS = (lesson01, lesson02, lesson04, lesson07, lesson09)
+LESSONS = (lesson01, lesson02, lesson03, lesson04, lesson05, lesson07, lesson09)
 EXPERIMENTS: dict[str, Experiment] = {one.name: one for lesson in LESSONS for one in lesson.EXPERIMENTS}
 
 
