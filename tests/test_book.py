@@ -234,6 +234,12 @@ def test_the_assertions_are_folded(book):
     assert re.search(r'id="cell-claim"><details class="claims">', page)
 
 
+def test_the_code_of_a_question_is_folded_since_it_holds_the_answer(book):
+    page = text_of(book / "01_short.html")
+    assert re.search(r'id="cell-predict"><details><summary>', page)
+    assert not re.search(r'id="cell-player"><details>', page)
+
+
 def test_the_pages_are_in_order_and_in_the_contents(book):
     page = text_of(book / "01_short.html")
     assert re.search(r'href="index.html" rel="prev"|rel="prev" href="index.html"', page)

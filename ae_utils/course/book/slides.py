@@ -13,7 +13,7 @@ from ae_utils.course.book.markdown import plain
 from ae_utils.widgets.png import png_size
 
 LEFT_OUT = ("Fact check", "Exercises", "References")  # sections for readers
-ROOM = 620  # pixels that a slide has for its cells
+ROOM = 600  # pixels that a slide has for its cells
 LINE, LETTERS, CODE_LINE = 36, 88, 24  # pixels of a line of text, letters in it, pixels of a line of code
 WIDGET = 480  # pixels of sliders with a map
 TALLEST, DIAGRAM = 500, 520  # pixels of a figure at most, as in slides.css, and of a diagram
@@ -70,6 +70,8 @@ def height(cell: NotebookNode) -> int:
     if cell.cell_type == "markdown":
         return _text_height(cell.source)
     if not cell.metadata.get("transient"):
+        if "Predict(" in cell.source:
+            return 2 * LINE  # folded: it holds the answer
         return 30 + CODE_LINE * (1 + cell.source.count("\n"))
     total = 0
     for output in cell.outputs:
