@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import io
 import json
 import sys
 
@@ -177,6 +178,39 @@ def test_no_check_accepts_nonsense(lesson):
             module = __import__(exercise.module, fromlist=[exercise.function])
             step = {"source": exercise.arguments, "answers": exercise.answers}
             assert not worker._accepts_nonsense(getattr(module, exercise.function), step, {}), exercise.name
+
+
+def test_the_worker_reports_each_verdict_and_goes_on_after_an_error(monkeypatch, capfd):
+    notebook = answered(HANDOUT, FIRST, {"scale": RIGHT_ONE, "count": "1 / 0"})
+    program = steps(FIRST, notebook, answers(FIRST, notebook))
+    job = {"secret": "a", "launcher": [], "memory": 1, "cpu_seconds": 1}
+    job["steps"] = [grade._described(step) for step in program]
+    monkeypatch.setattr(worker, "lock", lambda *limits: ["a network that is shut off"])
+    monkeypatch.setattr(worker, "_mute", lambda: None)
+    monkeypatch.setattr(worker.sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(job).encode())))
+    worker.main()
+    reports = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert reports[0] == {"secret": "a", "ready": True, "missing": ["a network that is shut off"]}
+    assert reports[-1] == {"secret": "a", "done": True}
+    said = {report["name"]: report["state"] for report in reports if "name" in report}
+    assert (said["scale"], said["count"], said["pca"]) == (RIGHT, worker.MISSING, "not answered yet")
+
+
+@pytest.mark.parametrize(
+    ("mounted", "landlocked", "command", "missing"),
+    [
+        (True, 0, ("unshare", "-n", "-m"), []),
+        (False, 7, (), []),
+        (False, 3, (), ["a network that is shut off"]),
+        (False, 0, ("unshare", "-n"), ["write protection of other folders"]),
+    ],
+)
+@linux
+def test_what_cannot_be_had_is_said(mounted, landlocked, command, missing, monkeypatch, tmp_path):
+    monkeypatch.setattr(jail, "_limits", lambda *limits: True)
+    monkeypatch.setattr(jail, "_read_only_mounts", lambda folder: mounted)
+    monkeypatch.setattr(jail, "_landlock", lambda folder: landlocked)
+    assert jail.lock(tmp_path, 1, 1, command) == missing
 
 
 def test_lines_without_the_secret_are_no_reports():

@@ -23,14 +23,32 @@ LINKED = re.compile(r"\]\(([^)#:]+)[)#]")
 PACKAGE = ("ae_utils", "data", "results/experiments", "results/scoreboard.md", "results/scoreboard.csv")
 PROJECT = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 STAMP = (1980, 1, 1, 0, 0, 0)  # the same files make the same archive
-CONFIG = '''"""nbgrader's settings for this course: the stubs stay as they are, and missing checks are put back."""
+CONFIG = '''"""nbgrader's settings for this course: stubs stay as they are, and missing checks are put back."""
+
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+
+class ForgetCopies(NbGraderPreprocessor):
+    """Make ordinary cells of copied ones, at which nbgrader 0.9.6 stops while it puts missing cells back."""
+
+    def preprocess(self, nb, resources):
+        for cell in nb.cells:
+            if not cell.metadata.get("nbgrader", True):
+                del cell.metadata["nbgrader"]
+        return nb, resources
+
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "autoencoders"
-c.ClearSolutions.code_stub = {"python": "..."}
-c.GenerateAssignment.preprocessors = [
+c.GenerateAssignment.preprocessors = [  # without ClearSolutions, which would replace the stubs
     f"nbgrader.preprocessors.{name}"
     for name in ("LockCells", "ClearOutput", "CheckCellMetadata", "ComputeChecksums", "SaveCells")
+]
+before, after = ("ClearOutput", "DeduplicateIds"), ("OverwriteKernelspec", "OverwriteCells", "CheckCellMetadata")
+c.Autograde.sanitize_preprocessors = [
+    *(f"nbgrader.preprocessors.{name}" for name in before),
+    ForgetCopies,
+    *(f"nbgrader.preprocessors.{name}" for name in after),
 ]
 c.OverwriteCells.add_missing_cells = True
 c.ExecutePreprocessor.timeout = 300
