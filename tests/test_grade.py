@@ -276,6 +276,14 @@ def test_stubs_get_nothing_and_solutions_everything(rows):
     assert all(row["said"].startswith("right: ") for row in found["ben/01"].values())
 
 
+@pytest.mark.slow
+@each_lesson
+def test_the_solutions_of_every_lesson_get_all_points(lesson, tmp_path):
+    notebook = answered(student_notebook(lesson, nbgrader=True), lesson, right_answers(lesson))
+    rows, _ = grade.grade_one(write(notebook, tmp_path / "01.ipynb"), "01", LESSONS, Limits())
+    assert all(row["points"] == row["of"] or "by hand" in row["said"] for row in rows), rows
+
+
 def test_a_mistake_is_named_in_the_table(rows):
     for name, mistake in mutated_answers(FIRST)[0].items():
         row = rows[0]["cleo/01"][name]

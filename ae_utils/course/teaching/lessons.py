@@ -1,6 +1,7 @@
 """The exercises of a lesson, read from its notebook: the stub, the check under it, and the points it is worth."""
 
 import ast
+import importlib
 import json
 import re
 import symtable
@@ -190,19 +191,26 @@ def _call_of_a_check(statement: ast.stmt, modules: dict[str, str]) -> ast.Call |
     call = statement.value if isinstance(statement, ast.Assign | ast.Expr) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
-    return call if isinstance(call.func.value, ast.Name) and call.func.value.id in modules else None
+    module = modules.get(call.func.value.id) if isinstance(call.func.value, ast.Name) else None
+    check = _check(module, call.func.attr) if module else None
+    return call if hasattr(check, "verdict") and not isinstance(check, type) else None
+
+
+def _check(module: str, function: str) -> Any:
+    return getattr(importlib.import_module(module), function, None)
 
 
 def _exercise(call: ast.Call, modules: dict[str, str], check: Cell, before: list[Cell], number: str) -> Exercise:
     assert isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
     module, used = modules[call.func.value.id], read(ast.unparse(call))
     stub = next(cell for cell in reversed(before) if cell["cell_type"] == "code" and used & _made(cell))
-    answers = tuple(name.id for name in ast.walk(call) if isinstance(name, ast.Name) and name.id in _made(stub))
+    given = (name.id for argument in call.args for name in ast.walk(argument) if isinstance(name, ast.Name))
+    answers = tuple(dict.fromkeys(name for name in given if name in _made(stub)))
     name = stub["id"].removeprefix("exercise-").removesuffix("-stub")
-    is_turn, stars = module.rpartition(".")[2].startswith("turns"), 1
+    is_turn, stars = hasattr(_check(module, call.func.attr), "own"), 1
     if not is_turn:
         text = "\n".join(cell["source"] for cell in before if cell["cell_type"] == "markdown")
-        stars = len(re.findall(r"^#+ .*\((★+)", text, re.MULTILINE)[-1])
+        stars = len((re.findall(r"^#+ .*\((★+)", text, re.MULTILINE) or "★")[-1])
     arguments = ", ".join(map(ast.unparse, call.args))
     by_hand = BY_HAND.get(f"{number} {name}", "")
     function = call.func.attr
