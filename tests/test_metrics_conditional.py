@@ -203,3 +203,11 @@ def test_measuring_information_changes_no_random_numbers_and_repeats(train, test
     torch.manual_seed(3)
     first = class_information(model, train, test, seed=1)
     assert torch.equal(torch.rand(1), wanted) and first == class_information(model, train, test, seed=1)
+
+
+def test_information_is_measured_where_gradients_are_off(train, test):
+    model = KnownCode(lambda label: torch.stack((label.float(), label.float()), 1))
+    with torch.no_grad():
+        inside = class_information(model, train, test)
+        assert not torch.is_grad_enabled()
+    assert inside == class_information(model, train, test) > 1

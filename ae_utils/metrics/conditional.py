@@ -63,7 +63,7 @@ def class_information(model: Variational, train: Images, test: Images, *, seed: 
     the code does not tell the label, at most log 10 = 2.303. A bound because no classifier's cross-entropy is below
     H(y|z) (Barber and Agakov 2003), with log 10 for H(y): ten labels that are equally frequent.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
         drawn, tested = _drawn_codes(model, train), _drawn_codes(model, test)
         hidden = nn.Linear(model.latent_dim, PROBE_WIDTH), nn.SiLU()
