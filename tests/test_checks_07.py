@@ -3,15 +3,12 @@
 import math
 
 import pytest
+import torch
+from scipy.stats import t
 
 from ae_utils.course.checks import lesson07
 from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
-from ae_utils.metrics.classifier import pretrained_classifier
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return pretrained_classifier()
+from ae_utils.course.checks.your_turn import NOT_WRITTEN, USED
 
 
 def beaten(one, other, cost, error, *, strictly=False):
@@ -25,12 +22,12 @@ def unbeaten(cost, error, **how):
     return [one for one in cost if not any(beaten(one, other, cost, error, **how) for other in cost)]
 
 
-def standard_error(one, other, n):
-    return math.sqrt((one[1] ** 2 + other[1] ** 2) / n)
+def fewest(width):
+    return lambda std, difference: next(n for n in range(2, 10_000) if std * width(n) < difference)
 
 
-def differs(size):
-    return lambda one, other, n: abs(one[0] - other[0]) > 2 * size(one, other, n)
+def half_width(n):
+    return t.ppf(0.975, n - 1) / math.sqrt(n)
 
 
 def stub(*_):
@@ -40,7 +37,8 @@ def stub(*_):
 RIGHT_ANSWERS = [
     ("unbeaten", unbeaten),
     ("unbeaten", lambda cost, error: set(unbeaten(cost, error))),
-    ("more_than_luck", differs(standard_error)),
+    ("seeds_needed", fewest(half_width)),
+    ("seeds_needed", lambda std, difference: float(fewest(half_width)(std, difference))),
 ]
 MISTAKES = [
     ("unbeaten", lambda cost, error: [min(cost, key=cost.get), min(error, key=error.get)], "good bargain"),
@@ -50,17 +48,18 @@ MISTAKES = [
     ("unbeaten", lambda cost, error: ["b", "d", "f"], "beaten by nobody"),
     ("unbeaten", lambda cost, error: [name for name in unbeaten(cost, error) if name != "y"], "equal in both"),
     ("unbeaten", lambda cost, error: "abdf", "names are expected"),
-    ("more_than_luck", differs(lambda one, other, n: one[1] + other[1]), "variances add"),
-    ("more_than_luck", differs(lambda one, other, n: math.hypot(one[1], other[1])), "single runs"),
-    ("more_than_luck", differs(lambda one, other, n: math.hypot(one[1], other[1]) / n), "divided by n"),
-    ("more_than_luck", differs(lambda *given: standard_error(*given) / 2), "not two"),
-    ("more_than_luck", lambda one, other, n: one[0] - other[0] > 2 * standard_error(one, other, n), "either way"),
-    ("more_than_luck", lambda one, other, n: not differs(standard_error)(one, other, n), "standard errors"),
-    ("more_than_luck", lambda one, other, n: abs(one[0] - other[0]), "True or False"),
+    ("seeds_needed", fewest(lambda n: 1.96 / math.sqrt(n)), "Student's t"),
+    ("seeds_needed", fewest(lambda n: 2 / math.sqrt(n)), "Student's t"),
+    ("seeds_needed", fewest(lambda n: t.ppf(0.975, n - 1) / n), "root of n"),
+    ("seeds_needed", fewest(lambda n: t.ppf(0.975, n) / math.sqrt(n)), "degrees of freedom"),
+    ("seeds_needed", fewest(lambda n: t.ppf(0.95, n - 1) / math.sqrt(n)), "0.975"),
+    ("seeds_needed", lambda std, difference: (2 * std / difference) ** 2 + 0.5, "whole number"),
+    ("seeds_needed", lambda std, difference: 3, "more"),
+    ("seeds_needed", lambda std, difference: 1000, "fewer"),
 ]
 
 
-@pytest.mark.parametrize("name", ["unbeaten", "more_than_luck"])
+@pytest.mark.parametrize("name", ["unbeaten", "seeds_needed"])
 def test_a_stub_is_open(name):
     assert getattr(lesson07, name).verdict(stub).state == OPEN
 
@@ -76,16 +75,98 @@ def test_a_mistake_is_named(name, answer, hint):
     assert state == WRONG and hint in sentence, sentence
 
 
-def test_the_fooled_metric(test, classifier):
-    assert lesson07.fooled.verdict(..., classifier).state == OPEN
-    one = test.x[:1].repeat(1000, 1, 1, 1)
-    assert lesson07.fooled.verdict(one, classifier).state == RIGHT
+# --- the contest ---------------------------------------------------------------------------------------------------
+
+REAL = {"precision": 0.8, "recall": 0.8, "frechet": 2.0, "confident": 0.9, "nearest": 5.0}
+IMAGES = torch.zeros(lesson07.ENTRY, 1, 28, 28)
+
+
+@pytest.fixture
+def contest():
+    """One whose metrics are what the test says, those of real digits at first."""
+    found = dict(REAL)
+    contest = lesson07.Contest(lambda images: dict(found), IMAGES.repeat(2, 1, 1, 1), IMAGES)
+    contest.found = found
+    return contest
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "sentence"),
+    [
+        ("precision", {"precision": 1.0, "recall": 0.0}, "but recall 0.000 gives it away"),
+        ("recall", {"recall": 0.85, "precision": 0.04}, "but precision 0.040 gives it away"),
+        ("frechet", {"frechet": 1.0, "nearest": 0.0}, "but nearest 0.000 gives it away"),
+        ("confident", {"confident": 1.0, "precision": 0.0}, "but precision 0.000 gives it away"),
+    ],
+)
+def test_a_bad_model_wins_by_one_metric_and_is_given_away_by_another(contest, capsys, name, found, sentence):
+    contest.found.update(found)
+    assert contest.enter(name, IMAGES) is IMAGES
+    assert sentence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("entry", "found", "sentence"),
+    [
+        (IMAGES, {"precision": 0.7}, "does not win: precision 0.700, real test digits 0.800"),
+        (IMAGES, {"precision": 0.9}, "it is not bad"),
+        (IMAGES[:5], {}, "images of shape (2000, 1, 28, 28) are expected"),
+        (IMAGES + 2, {}, "in [0, 1]"),
+        ("seven", {}, "a tensor is expected, but a str"),
+    ],
+)
+def test_an_entry_that_does_not_win_is_replaced_by_the_course_s_own(contest, capsys, entry, found, sentence):
+    contest.found.update(found)
+    assert torch.equal(contest.enter("precision", entry), contest.own("precision"))
+    printed = capsys.readouterr().out
+    assert sentence in printed and printed.endswith(f"; {USED}\n")
+
+
+def test_an_open_entry_is_replaced_too(contest, capsys):
+    assert torch.equal(contest.enter("frechet", ...), contest.own("frechet"))
+    assert capsys.readouterr().out == f"{NOT_WRITTEN}: {USED}\n"
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "frechet", "confident"])
+def test_the_course_s_own_entries_are_such_images(contest, name):
+    own = contest.own(name)
+    assert own.shape == IMAGES.shape and own.min() >= 0 and own.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "used", "sentence"),
+    [
+        (1e-9, 1e-9, "right: the black pixels"),
+        (0.1, 1e-8, "not yet: too wide"),
+        (0, 1e-8, "greater than 0"),
+        (..., 1e-8, NOT_WRITTEN),
+    ],
+)
+def test_a_spike_has_any_density(capsys, answer, used, sentence):
+    assert lesson07.width(answer, -90.0) == used and sentence in capsys.readouterr().out
+
+
+# --- an anomaly score ----------------------------------------------------------------------------------------------
+
+
+def test_an_anomaly_score_must_see_every_kind(test):
+    digits, anomalies = test.x[:50], {"white": torch.ones(20, 1, 28, 28), "blank": torch.zeros(20, 1, 28, 28)}
+
+    def ink(x):
+        return x.flatten(1).sum(1)
+
+    def verdict(answer):
+        return lesson07.anomaly_score.verdict(answer, digits, anomalies)
+
+    usual = ink(digits).mean()
+    assert verdict(lambda x: (ink(x) - usual).abs()).state == RIGHT
+    assert verdict(stub).state == OPEN
     for answer, hint in (
-        (test.x[:500].repeat(2, 1, 1, 1), "is certain of"),
-        (test.x[:2].repeat(500, 1, 1, 1), "too many kinds"),
-        (one[:10], "(1000, 1, 28, 28) is expected"),
-        (one * 255, "in [0, 1]"),
-        ("seven", "str came"),
+        (ink, "blank look more normal than digits: AUROC 0.000"),
+        (lambda x: torch.zeros(len(x)), "not seen well enough: AUROC 0.500"),
+        (lambda x: x, "one for each image, but (50, 1, 28, 28) came"),
+        (lambda x: 1.0, "but float came"),
+        (lambda x: ink(x) / 0, "must be finite"),
     ):
-        state, sentence = lesson07.fooled.verdict(answer, classifier)
+        state, sentence = verdict(answer)
         assert state == WRONG and hint in sentence, sentence

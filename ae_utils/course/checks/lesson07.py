@@ -1,25 +1,22 @@
-"""Checks of lesson 07: which models nobody beats, whether a gap is more than luck, a metric that is fooled."""
+"""Checks of lesson 07: which models nobody beats, how many seeds, metrics that are fooled, a score for anomalies."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from ae_utils.course.checks.check import Wrong, check, given
-from ae_utils.metrics.classifier import class_probabilities
-from ae_utils.metrics.samples import confident_fraction, label_entropy
+from ae_utils.course.checks.check import RIGHT, NotAnswered, Verdict, Wrong, check, given, images
+from ae_utils.course.checks.turns07 import own_auroc
+from ae_utils.course.checks.your_turn import NOT_WRITTEN, USED
 
 COST = {"a": 1.0, "b": 2.0, "c": 2.5, "d": 4.0, "e": 8.0, "f": 9.0}
 ERROR = {"a": 0.9, "b": 0.5, "c": 0.7, "d": 0.2, "e": 0.2, "f": 0.1}
 UNBEATEN = {"a", "b", "d", "f"}
-RUNS = (  # mean and standard deviation of two recipes over n seeds, and how many standard errors lie between them
-    ((10.0, 1.0), (10.9, 1.0), 3, "0.9 / 0.82 = 1.1"),
-    ((10.0, 1.0), (12.0, 1.0), 3, "2 / 0.82 = 2.4"),
-    ((10.0, 1.0), (13.2, 1.0), 3, "3.2 / 0.82 = 3.9"),
-    ((10.9, 1.0), (10.0, 0.1), 30, "0.9 / 0.18 = 4.9"),
-    ((5.0, 0.3), (5.7, 0.4), 4, "0.7 / 0.25 = 2.8"),
-    ((10.0, 2.0), (12.1, 0.0), 3, "2.1 / 1.15 = 1.8"),
-)
+GAPS = ((1.0, 1.0), (1.0, 2.0), (1.0, 0.5), (3.0, 1.0), (0.1, 0.1), (1.0, 5.0))  # standard deviation, difference
+ENTRY, BAD, COPY = 2000, 0.1, 1.0  # images; precision or recall of a bad model; distance of a copy
+NATS, BLACK, EMPTY = 10_000.0, 0.81, 634  # to win by; fraction of black pixels; black pixels in an image
+SEEN = 0.8  # AUROC
 
 
 @check
@@ -43,54 +40,148 @@ def unbeaten(answer) -> str:
 
 
 @check
-def more_than_luck(answer) -> str:
-    """``answer(one, other, n)``: whether means differ by over two standard errors; both are (mean, std) of n runs."""
-    verdicts = [given(answer(one, other, n)) for one, other, n, _ in RUNS]
-    if any(not isinstance(verdict, bool) and verdict not in (0, 1) for verdict in verdicts):
-        raise Wrong("True or False is expected")
-    for guess, sentence in (
-        (
-            _verdicts(lambda s, t, n: s + t),
-            "you add standard deviations: variances add, and a mean of n runs is calmer",
-        ),
-        (_verdicts(lambda s, t, n: math.hypot(s, t)), "that is the spread of single runs: a mean of n runs is calmer"),
-        (_verdicts(lambda s, t, n: math.hypot(s, t) / n), "divided by n: the *variance* of a mean is the n-th part"),
-        (_verdicts(lambda s, t, n: math.sqrt((s + t) / n)), "a standard deviation wants to be squared"),
-        (_verdicts(lambda s, t, n: math.hypot(s, t) / math.sqrt(n) / 2), "that is one standard error, not two"),
-        (_verdicts(lambda s, t, n: math.hypot(s, t) / math.sqrt(n), signed=True), "a gap may go either way: take abs"),
-    ):
-        if [bool(verdict) for verdict in verdicts] == guess != _verdicts(_standard_error):
+def seeds_needed(answer) -> str:
+    """``answer(std, difference)``: the fewest pairs whose 95 % t interval is narrower than ±``difference``."""
+    found = [given(answer(std, difference)) for std, difference in GAPS]
+    if any(isinstance(count, bool) or count != int(count) for count in found):
+        raise Wrong("a whole number of seeds is expected")
+    wanted = [_fewest(std, difference) for std, difference in GAPS]
+    for sentence, width in {
+        "this takes 2 or 1.96 for any number of seeds: few seeds need the wider quantile of Student's t":
+            lambda n: 1.96 / math.sqrt(n),
+        "this takes 2 for any number of seeds: few seeds need the wider quantile of Student's t":
+            lambda n: 2 / math.sqrt(n),
+        "the standard deviation of a mean of n is divided by the root of n": lambda n: _quantile(0.975, n - 1) / n,
+        "t has n - 1 degrees of freedom: one is spent on the mean": lambda n: _quantile(0.975, n) / math.sqrt(n),
+        "5 % are left outside, 2.5 % on either side: the quantile is that of 0.975":
+            lambda n: _quantile(0.95, n - 1) / math.sqrt(n),
+    }.items():  # fmt: skip
+        if found != wanted and found == [_fewest(std, difference, width) for std, difference in GAPS]:
             raise Wrong(sentence)
-    for verdict, right, (one, other, n, size) in zip(verdicts, _verdicts(_standard_error), RUNS, strict=True):
-        if bool(verdict) != right:
-            raise Wrong(f"for {one} and {other} of {n} runs the gap is {size} standard errors")
-    return "two standard errors: about one false alarm in twenty with many runs, more with three"
+    for (std, difference), count, right in zip(GAPS, found, wanted, strict=True):
+        if count != right:
+            more = "fewer" if count > right else "more"
+            raise Wrong(f"{count} for a standard deviation of {std:g} and a difference of {difference:g}: {more}")
+    return "half the difference costs about four times the seeds"
 
 
-def _standard_error(s: float, t: float, n: int) -> float:
-    return math.hypot(s, t) / math.sqrt(n)
+def _quantile(level: float, freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(level, freedom))
 
 
-def _verdicts(error, *, signed: bool = False) -> list[bool]:
-    gaps = [(one[0] - other[0], error(one[1], other[1], n)) for one, other, n, _ in RUNS]
-    return [(gap if signed else abs(gap)) > 2 * size for gap, size in gaps]
+def _half_width(n: int) -> float:
+    return _quantile(0.975, n - 1) / math.sqrt(n)
+
+
+def _fewest(std: float, difference: float, width: Callable[[int], float] = _half_width) -> int:
+    return next(n for n in range(2, 10_000) if std * width(n) < difference)
+
+
+# --- a contest of bad models ---------------------------------------------------------------------------------------
+
+
+class Contest:
+    """Bad models that beat real test digits by one metric; ``measured(images)`` returns all metrics by name.
+
+    ``enter(name, images)`` prints the verdict and returns the images if they win by that metric and another one tells
+    that they are bad, otherwise the course's own entry.
+    """
+
+    def __init__(self, measured: Callable[[Tensor], Mapping[str, float]], train: Tensor, test: Tensor):
+        self.measured, self.copies, self.test = measured, train[ENTRY : 2 * ENTRY], test[:ENTRY]
+        self.real = measured(self.test)
+
+    def enter(self, name: str, entry: Tensor) -> Tensor:
+        """The verdict on ``entry`` (2000, 1, 28, 28), printed, and what goes into the table."""
+        verdict = self.verdict(name, entry)
+        print(": ".join(verdict))
+        return entry if verdict.state == RIGHT else self.own(name)
+
+    def verdict(self, name: str, entry: Tensor) -> Verdict:
+        """How an entry stands."""
+        try:
+            return Verdict(RIGHT, self._confirm(name, entry))
+        except NotAnswered:
+            return Verdict(NOT_WRITTEN, USED)
+        except Wrong as wrong:
+            return Verdict("not yet", f"{wrong}; {USED}")
+
+    def own(self, name: str) -> Tensor:
+        """The course's own entry."""
+        if name == "precision":
+            return self.test[:1].repeat(ENTRY, 1, 1, 1)  # one perfect seven
+        if name == "recall":
+            entry = torch.rand(self.test.shape, generator=torch.Generator().manual_seed(0))
+            entry[::40] = self.copies[::40]
+            return entry
+        return self.copies if name == "frechet" else torch.full_like(self.test, 0.5)
+
+    def _confirm(self, name: str, entry: Tensor) -> str:
+        entry = images(entry, ENTRY).float()
+        if not (entry.min() >= 0 and entry.max() <= 1):
+            raise Wrong("pixels must lie in [0, 1]")
+        found, real = self.measured(entry), self.real
+        better = found[name] < real[name] if name == "frechet" else found[name] >= real[name]
+        numbers = f"{name} {found[name]:.3f}, real test digits {real[name]:.3f}"
+        if not better:
+            raise Wrong(f"that does not win: {numbers}")
+        for other, bad in {"precision": BAD, "recall": BAD, "nearest": COPY}.items():
+            if found[other] < bad:
+                return (
+                    f"{numbers}; but {other} {found[other]:.3f} gives it away, where real digits have {real[other]:.3f}"
+                )
+        raise Wrong(
+            f"it wins ({numbers}), but it is not bad: precision {found['precision']:.3f}, "
+            f"recall {found['recall']:.3f}, distance to the nearest training image {found['nearest']:.3f}"
+        )
+
+
+def width(answer: float, bound: float) -> float:
+    """Prints whether a spike of width ``answer`` beats the log-likelihood ``bound`` by far, and returns the width.
+
+    Otherwise it returns the course's own width.
+    """
+    own = 1e-8
+    try:
+        number = float(given(answer))
+        if number <= 0:
+            raise Wrong("a width is greater than 0")
+        spike = EMPTY * math.log(BLACK * 2 / (number * math.sqrt(2 * math.pi)))
+        if spike - bound < NATS:
+            raise Wrong(f"too wide: the black pixels of an image give {spike:.1f} nats only")
+    except NotAnswered:
+        print(f"{NOT_WRITTEN}: {USED}")
+        return own
+    except Wrong as wrong:
+        print(f"not yet: {wrong}; {USED}")
+        return own
+    print(f"{RIGHT}: the black pixels of an image alone give {spike:.1f} nats, and a tenth of the width gives more")
+    return number
+
+
+# --- an anomaly score ----------------------------------------------------------------------------------------------
 
 
 @check
-def fooled(answer, classifier) -> str:
-    """``answer``: 1,000 images that the ``classifier`` is certain of, nearly all of one and the same digit."""
-    if not isinstance(answer, Tensor) or tuple(answer.shape) != (1000, 1, 28, 28):
-        shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-        raise Wrong(f"a tensor of shape (1000, 1, 28, 28) is expected, but {shape} came")
-    if not (answer.min() >= 0 and answer.max() <= 1):
-        raise Wrong("pixels must lie in [0, 1]")
-    with torch.no_grad():
-        seen = class_probabilities(classifier, answer.float())
-    sure, entropy = confident_fraction(seen), label_entropy(seen)
-    if sure < 0.99:
-        raise Wrong(f"the classifier is certain of {sure:.1%} only: choose a clearer digit")
-    if entropy > 0.1:
-        raise Wrong(f"too many kinds of digits: the entropy of the labels is {entropy:.2f}, 0.1 at most is asked for")
-    return (
-        f"certain of {sure:.1%}, more than of real digits; and the entropy of the labels, {entropy:.2f}, gives it away"
-    )
+def anomaly_score(answer, digits, anomalies) -> str:
+    """``answer(x)``: a score for each image, higher for each kind of ``anomalies`` than for most ``digits``."""
+    scores = {name: _scores(answer, x) for name, x in {"digits": digits, **anomalies}.items()}
+    areas = {name: float(own_auroc(scores["digits"], scores[name])) for name in anomalies}
+    worst = min(areas, key=areas.__getitem__)
+    if areas[worst] < 1 - SEEN:
+        raise Wrong(f"{worst} look more normal than digits: AUROC {areas[worst]:.3f}")
+    if areas[worst] < SEEN:
+        raise Wrong(f"{worst} are not seen well enough: AUROC {areas[worst]:.3f}, {SEEN} is asked for")
+    return f"an AUROC of {areas[worst]:.3f} at least; lowest for {worst}"
+
+
+def _scores(answer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    score = given(answer(x))
+    if not isinstance(score, Tensor) or tuple(score.shape) != (len(x),):
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise Wrong(f"a tensor of {len(x)} scores is expected, one for each image, but {got} came")
+    if not score.isfinite().all():
+        raise Wrong("every score must be finite")
+    return score.detach()
