@@ -9,7 +9,16 @@ from pathlib import Path
 from mutation import Mistake, mutated
 from turn_mutants import ITEMS
 
-from ae_utils.course.teaching.lessons import CHECKOUT, Exercise, Lesson, code_cells, defined, read_notebook, statements
+from ae_utils.course.teaching.lessons import (
+    CHECKOUT,
+    Exercise,
+    Lesson,
+    code_cells,
+    defined,
+    read,
+    read_notebook,
+    statements,
+)
 
 SOLUTIONS = CHECKOUT / "notebooks" / "solutions"
 FENCED = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -27,11 +36,14 @@ def right_answers(lesson: Lesson) -> dict[str, str]:
     lines = [line for cell in solutions for line in statements(cell["source"])]
     imports = [ast.unparse(line) for line in lines if isinstance(line, ast.Import | ast.ImportFrom)]
     sources = [*ways, *(cell["source"] for cell in solutions)]
+    lessons_own = set().union(*(made(cell["source"]) for cell in code_cells(lesson.notebook)))
     found = {}
     for exercise in lesson.exercises:
         together = [other for other in lesson.exercises if other.stub == exercise.stub]
         cells = [right_answer(other, sources) for other in together]
-        found[exercise.name] = "\n".join(["from torch import Tensor", *imports, *dict.fromkeys(cells)])
+        needed = set().union(*map(read, cells)) - lessons_own - set().union(*map(made, cells))
+        helpers = [ast.unparse(line) for line in lines if isinstance(line, ast.Assign) and defined(line) & needed]
+        found[exercise.name] = "\n".join(["from torch import Tensor", *imports, *helpers, *dict.fromkeys(cells)])
     return found
 
 
