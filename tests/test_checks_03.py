@@ -9,6 +9,7 @@ from stress.share import WHOLE
 from ae_utils.course.checks import lesson03
 from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
 from ae_utils.data.noise import masking, salt_and_pepper
+from ae_utils.metrics.images import psnr
 
 
 def kl_sparsity(activation, rho, eps=1e-6):
@@ -16,17 +17,32 @@ def kl_sparsity(activation, rho, eps=1e-6):
     return (rho * torch.log(rho / q) + (1 - rho) * torch.log((1 - rho) / (1 - q))).sum()
 
 
-def swapped(activation, rho):
-    q = activation.clamp(1e-6, 1 - 1e-6)
-    return (q * torch.log(q / rho) + (1 - q) * torch.log((1 - q) / (1 - rho))).sum()
+def deep_jacobian(h, z, first, second):
+    outer = (z * (1 - z))[:, :, None] * second
+    inner = (h > 0).float()[:, :, None] * first
+    return (outer @ inner).square().sum((1, 2))
 
 
-def half(activation, rho):
-    return (rho * torch.log(rho / activation.clamp_min(1e-6))).sum()
+def layers(h, z, first, second):
+    """The Jacobians of both layers."""
+    return (z * (1 - z))[:, :, None] * second, (h > 0).float()[:, :, None] * first
 
 
-def tanh_jacobian(z, weight):
-    return (1 - z**2) ** 2 @ (weight**2).sum(1)
+def norm(matrices):
+    return matrices.square().sum((1, 2))
+
+
+def perfect_denoiser(x, clean, std):
+    return (-torch.cdist(x, clean).square() / (2 * std**2)).softmax(1) @ clean
+
+
+def weighted(logits):
+    """A denoiser whose weights are the softmax of ``logits(distance, std)``."""
+    return lambda x, clean, std: logits(torch.cdist(x, clean), std).softmax(1) @ clean
+
+
+def densities(x, clean, std):
+    return torch.exp(-torch.cdist(x, clean).square() / (2 * std**2))
 
 
 def repaired(a, rho):
@@ -36,6 +52,11 @@ def repaired(a, rho):
 def as_it_was(a, rho):
     q = torch.relu(a).mean(0)
     return (rho * torch.log(rho / q) + (1 - rho) * torch.log((1 - rho) / (1 - q).abs())).sum()
+
+
+def gain(restore, clean, alter):
+    altered = alter(clean)
+    return (psnr(restore(altered), clean) - psnr(altered, clean)).mean().item()
 
 
 def stub(*_):
@@ -51,27 +72,48 @@ def probe(monkeypatch):
 
 
 RIGHT_ANSWERS = {
-    "kl_sparsity": kl_sparsity,
-    "tanh_jacobian": tanh_jacobian,
+    "deep_jacobian": deep_jacobian,
     "repaired_penalty": repaired,
     "helpful_noise": partial(masking, fraction=0.5),
+    "perfect_denoiser": perfect_denoiser,
+    "restoration_gain": gain,
 }
 MISTAKES = [
-    ("kl_sparsity", lambda q, rho: kl_sparsity(q, rho, eps=0.0), "always off or always on"),
-    ("kl_sparsity", lambda q, rho: kl_sparsity(q, rho) / len(q), "sum them"),
-    ("kl_sparsity", swapped, "swapped"),
-    ("kl_sparsity", half, "the half about being on"),
-    ("kl_sparsity", lambda q, rho: 2 * kl_sparsity(q, rho), "but yours is"),
-    ("kl_sparsity", lambda q, rho: q, "one number is expected"),
-    ("tanh_jacobian", lambda z, weight: (z * (1 - z)) ** 2 @ (weight**2).sum(1), "derivative of the sigmoid"),
-    ("tanh_jacobian", lambda z, weight: (1 - z**2) @ (weight**2).sum(1), "squares the entries"),
-    ("tanh_jacobian", lambda z, weight: (1 - z**2) ** 2 @ weight.abs().sum(1), "not made positive"),
-    ("tanh_jacobian", lambda z, weight: tanh_jacobian(z, weight).mean(), "one number for each"),
+    ("deep_jacobian", lambda *a: norm(layers(*a)[0]) * norm(layers(*a)[1]), "not the product of the norms"),
+    ("deep_jacobian", lambda *a: norm(layers(*a)[0]) + norm(layers(*a)[1]), "by the chain rule"),
+    ("deep_jacobian", lambda *a: norm(layers(*a)[0] @ a[2]), "ReLU has a derivative"),
+    ("deep_jacobian", lambda *a: norm(a[3] @ layers(*a)[1]), "derivative of the sigmoid is missing"),
+    ("deep_jacobian", lambda *a: norm(layers(*a)[0] @ (a[0][:, :, None] * a[2])), "not its derivative"),
+    ("deep_jacobian", lambda *a: (layers(*a)[0] @ layers(*a)[1]).sum((1, 2)).square(), "before they are summed"),
+    ("deep_jacobian", lambda *a: 2 * deep_jacobian(*a), "automatic differentiation"),
+    ("deep_jacobian", lambda *a: deep_jacobian(*a).mean(), "one number for each"),
+    ("perfect_denoiser", weighted(lambda d, std: -d / (2 * std**2)), "distance is squared"),
+    ("perfect_denoiser", weighted(lambda d, std: -(d**2) / (2 * std)), "variance of the noise"),
+    ("perfect_denoiser", weighted(lambda d, std: -(d**2) / std**2), "the 2 is missing"),
+    ("perfect_denoiser", weighted(lambda d, std: -(d**2) / 2), "std does not enter"),
+    ("perfect_denoiser", weighted(lambda d, std: d**2 / (2 * std**2)), "a sign is wrong"),
+    ("perfect_denoiser", lambda *a: densities(*a) @ a[1], "add up to 1: divide"),
+    ("perfect_denoiser", lambda x, clean, std: clean[torch.cdist(x, clean).argmin(1)], "the nearest clean point"),
+    ("perfect_denoiser", lambda x, clean, std: clean.mean(0).expand_as(x), "count alike"),
+    ("perfect_denoiser", lambda *a: densities(*a) / densities(*a).sum(0) @ a[1], "over the noisy points"),
+    ("perfect_denoiser", lambda *a: densities(*a) / densities(*a).sum(1, keepdim=True) @ a[1], "softmax is safe"),
+    ("perfect_denoiser", lambda x, clean, std: perfect_denoiser(x, clean, std) + 1, "weighted by how probable"),
+    ("perfect_denoiser", lambda x, clean, std: x[0], "one point for each"),
     ("repaired_penalty", as_it_was, "below zero"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(torch.relu(a).mean(0), rho), "its gradient 0"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(torch.sigmoid(a.mean(0)), rho), "the sigmoid comes first"),
     ("repaired_penalty", lambda a, rho: as_it_was(a, rho).abs(), "which activation function gives values"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(a.mean(0), rho, eps=-1e9), "logarithm"),
+    ("restoration_gain", lambda *given: -gain(*given), "sign"),
+    ("restoration_gain", lambda restore, clean, alter: psnr(restore(alter(clean)), clean).mean(), "before"),
+    ("restoration_gain", lambda restore, clean, alter: gain(lambda _: restore(clean), clean, alter), "not the clean"),
+    (
+        "restoration_gain",
+        lambda restore, x, alter: (psnr(restore(alter(x)), alter(x)) - psnr(alter(x), x)).mean(),
+        "compare with the clean",
+    ),
+    ("restoration_gain", lambda restore, x, alter: psnr(restore(alter(x)), x) - psnr(alter(x), x), "take the mean"),
+    ("restoration_gain", lambda *given: gain(*given) + 1, "here it is"),
     ("helpful_noise", lambda x: x, "unchanged"),
     ("helpful_noise", torch.zeros_like, "nothing of the digit is left"),
     ("helpful_noise", partial(salt_and_pepper, fraction=0.002), "points"),

@@ -1,4 +1,5 @@
-"""Checks of lesson 03: the KL sparsity term, the derivative of tanh, a penalty that went negative, noise that helps."""
+"""Checks of lesson 03: the Jacobian of two layers, a penalty that went negative, noise that helps, a perfect denoiser,
+and what a restoration gains."""
 
 from functools import lru_cache, partial
 
@@ -9,6 +10,7 @@ from ae_utils.course.checks.check import Wrong, check, given, images, same
 from ae_utils.data.dataset import Batches
 from ae_utils.data.mnist import mnist
 from ae_utils.losses.regularized import denoising, kl_to_target
+from ae_utils.metrics.images import psnr
 from ae_utils.metrics.latent import codes, linear_probe
 from ae_utils.models import Autoencoder
 from ae_utils.networks.dense import dense_decoder, dense_encoder
@@ -21,48 +23,70 @@ MIN_GAIN = 1.0  # points
 
 
 @check
-def kl_sparsity(answer) -> str:
-    """``answer(activation, rho)``: KL(Bernoulli(rho) ‖ Bernoulli(activation)) summed over units (units,) → scalar."""
-    q = torch.linspace(0.05, 0.95, 13)
-    result = _scalar(answer(q, RHO))
-    wanted = kl_to_target(q, RHO)
-    if same(result, wanted.mean(), 1e-3):
-        raise Wrong("this is the mean over units: sum them, so that the term counts nats per image")
-    if same(result, (q * torch.log(q / RHO) + (1 - q) * torch.log((1 - q) / (1 - RHO))).sum(), 1e-3):
-        raise Wrong("the two distributions are swapped: rho comes first, and weighs the logarithms")
-    if same(result, (RHO * torch.log(RHO / q)).sum(), 1e-3):
-        raise Wrong(
-            "that is the half about being on: a unit is off in a fraction 1 - rho of the images, which counts too"
-        )
-    if not same(result, wanted.sum(), 1e-3):
-        raise Wrong(f"for activations from 0.05 to 0.95 the term is {wanted.sum():.3f}, but yours is {result:.3f}")
-    ends = _scalar(answer(torch.tensor([0.0, 1.0]), RHO))
-    if not torch.isfinite(ends):
-        raise Wrong(f"it holds inside, but for a unit that is always off or always on it gives {float(ends)}")
-    if _scalar(answer(torch.full((5000,), RHO), RHO)) < -1e-2 or ends < 0:
-        raise Wrong("a KL divergence is never negative, but yours is")
-    return "finite everywhere, never negative, and 0 exactly at the target"
+def deep_jacobian(answer) -> str:
+    """``answer(h, z, first, second)``: squared Frobenius norm of dz/dx of each image, for a hidden layer and a code,
+    h = ReLU(first · x + a) and z = sigmoid(second · h + b)."""
+    generator = torch.Generator().manual_seed(1)
+    x, first, second = (torch.randn(shape, generator=generator) for shape in ((6, 5), (7, 5), (4, 7)))
+    h = torch.relu(x @ first.T)
+    z = torch.sigmoid(h @ second.T)
+    result = given(answer(h.clone(), z.clone(), first.clone(), second.clone()))
+    if not isinstance(result, Tensor) or result.shape != (6,):
+        raise Wrong(f"one number for each of the six images is expected, but {_shape(result)} came back")
+    slope, active = z * (1 - z), (h > 0).to(h.dtype)
+    outer, inner = slope[:, :, None] * second, active[:, :, None] * first  # (n, 4, 7) and (n, 7, 5)
+    if same(result, outer.square().sum((1, 2)) * inner.square().sum((1, 2))):
+        raise Wrong("the norm of a product is not the product of the norms: multiply the matrices first")
+    if same(result, outer.square().sum((1, 2)) + inner.square().sum((1, 2))):
+        raise Wrong("by the chain rule, the Jacobian is the product of the two layers' Jacobians, not a pair of them")
+    if same(result, (outer @ first).square().sum((1, 2))):
+        raise Wrong("ReLU has a derivative, too: which hidden units does a change of x reach the code through?")
+    if same(result, (second @ inner).square().sum((1, 2))):
+        raise Wrong("the derivative of the sigmoid is missing: z (1 - z)")
+    if same(result, (outer @ (h[:, :, None] * first)).square().sum((1, 2))):
+        raise Wrong("h is the value of the ReLU, not its derivative, which is 0 or 1")
+    if same(result, (outer @ inner).sum((1, 2)).square()):
+        raise Wrong("the entries of the Jacobian are squared before they are summed")
+    if not same(result, (outer @ inner).square().sum((1, 2)), 1e-3):
+        raise Wrong("the numbers differ from those of automatic differentiation")
+    return "it agrees with automatic differentiation"
 
 
 @check
-def tanh_jacobian(answer) -> str:
-    """``answer(z, weight)``: squared Frobenius norm of dz/dx of each image for z = tanh(weight · x + bias)."""
+def perfect_denoiser(answer) -> str:
+    """``answer(x, clean, std)``: for noisy x (n, d), the mean of the clean points (m, d) it may have come from."""
     generator = torch.Generator().manual_seed(1)
-    x, weight = (torch.randn(shape, generator=generator) for shape in ((6, 5), (4, 5)))
-    z = torch.tanh(x @ weight.T)
-    result, rows = given(answer(z, weight)), weight.square().sum(1)
-    derivative = 1 - z.square()
-    if not isinstance(result, Tensor) or result.shape != (6,):
-        raise Wrong(f"one number for each of the six images is expected, but {_shape(result)} came back")
-    if same(result, (z * (1 - z)).square() @ rows):
-        raise Wrong("z(1 - z) is the derivative of the sigmoid; what is that of tanh, written with its value?")
-    if same(result, derivative @ rows):
-        raise Wrong("the derivative multiplies every entry of the Jacobian, and the norm squares the entries")
-    if same(result, derivative.square() @ weight.abs().sum(1)):
-        raise Wrong("the weights are squared before they are summed, not made positive")
-    if not same(result, derivative.square() @ rows):
-        raise Wrong("the numbers differ from those of automatic differentiation")
-    return "it agrees with the full Jacobian"
+    clean = torch.randn(9, 6, generator=generator)
+    x = clean[:5] + 0.7 * torch.randn(5, 6, generator=generator)
+    for std in (0.7, 2.0):
+        result = given(answer(x.clone(), clean.clone(), std))
+        if not isinstance(result, Tensor) or result.shape != x.shape:
+            raise Wrong(f"one point for each of the five is expected, (5, 6), but {_shape(result)} came back")
+        distance = torch.cdist(x, clean)
+        for sentence, logits in {
+            "the distance is squared in a normal density": -distance / (2 * std**2),
+            "the variance of the noise is std²: divide by 2 · std²": -distance.square() / (2 * std),
+            "a normal density has 2 · std² under the squared distance: the 2 is missing": -distance.square() / std**2,
+            "the weights are the same at all noise levels: std does not enter": -distance.square() / 2,
+            "far points have the largest weights: a sign is wrong": distance.square() / (2 * std**2),
+        }.items():
+            if same(result, logits.softmax(1) @ clean):
+                raise Wrong(sentence)
+        logits = -distance.square() / (2 * std**2)
+        if same(result, logits.exp() @ clean):
+            raise Wrong("the weights of a mean add up to 1: divide by their sum")
+        if same(result, clean[distance.argmin(1)]):
+            raise Wrong("that is the nearest clean point, not the mean of all that it may have come from")
+        if same(result, clean.mean(0).expand_as(x)):
+            raise Wrong("all clean points count alike here: those nearby are more probable")
+        if same(result, logits.softmax(0) @ clean):
+            raise Wrong("the weights add up to 1 over the noisy points: normalize over the clean ones")
+        if not same(result, logits.softmax(1) @ clean):
+            raise Wrong("it is not the mean of the clean points, weighted by how probable each makes x")
+    far = given(answer(torch.full((1, 784), 30.0), torch.rand(4, 784, generator=generator), 0.1))
+    if not torch.isfinite(far).all():
+        raise Wrong("right nearby, but far away all densities round to 0 and it gives nan: softmax is safe")
+    return "the mean of all clean points, each weighted by how probable it makes the noisy one"
 
 
 @check
@@ -103,6 +127,45 @@ def helpful_noise(corrupt) -> str:
             f"the probe gains {gain:.1f} points, {MIN_GAIN:g} is expected: try another strength or another kind"
         )
     return "the probe gains more than a point over the code of a net without noise"
+
+
+@check
+def restoration_gain(answer) -> str:
+    """``answer(restore, clean, alter)``: by how many dB restoring brings altered images nearer to the clean ones."""
+    clean = (torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(1)) > 0.7).float()
+    result = torch.as_tensor(given(answer(_toy_restore, clean, _toy_alter)), dtype=torch.float32)
+    altered = _toy_alter(clean)
+    restored = _toy_restore(altered)
+    before, after = psnr(altered, clean), psnr(restored, clean)
+    if result.ndim:
+        raise Wrong(f"one number for all images is expected, but {_shape(result)} came back: take the mean")
+    mistakes = {
+        "the sign is wrong: restored minus altered, so that a gain is positive": (before - after).mean(),
+        "this is the PSNR after restoring; what was it before?": after.mean(),
+        "the model is to be shown the altered images, not the clean ones": (
+            psnr(_toy_restore(clean), clean) - before
+        ).mean(),
+        "compare with the clean images: nearness to the altered ones is nothing to be proud of": (
+            psnr(restored, altered) - before
+        ).mean(),
+    }
+    for sentence, mistake in mistakes.items():
+        if same(result, mistake, 1e-3):
+            raise Wrong(sentence)
+    if not same(result, (after - before).mean(), 1e-3):
+        raise Wrong(
+            f"here it is {(after - before).mean():.2f} dB (mean over images of each one's), but you get {result:.2f}"
+        )
+    return "the gain in dB, against the clean images"
+
+
+def _toy_alter(x: Tensor) -> Tensor:
+    ramp = torch.linspace(0.2, 0.6, len(x)).view(-1, 1, 1, 1)  # every image differs, so the mean of dB matters
+    return x * (1 - ramp) + 0.3 * ramp
+
+
+def _toy_restore(x: Tensor) -> Tensor:
+    return (1.05 * x - 0.01).clamp(0, 1)
 
 
 def _nothing(x: Tensor) -> Tensor:
