@@ -64,7 +64,7 @@ def test_a_stub_is_seen_without_its_source():
 @pytest.mark.parametrize("name", ITEMS)
 def test_an_answer_that_raises_is_not_right_and_the_course_s_own_is_used(name, capsys):
     item = ITEMS[name]
-    broken = "def {}(*inputs):\n    return 1 / 0"
+    broken = "def {}(*inputs, **options):\n    return 1 / 0"
     if item.is_class:
         base = item.turn.own.__bases__[0].__name__.replace("Module", "nn.Module")
         broken = f"class {{}}({base}):\n    def forward(self, x): return x\n    def __init__(self, *parts): 1 / 0"
