@@ -33,8 +33,8 @@ def deep_jacobian(answer) -> str:
     result = given(answer(h.clone(), z.clone(), first.clone(), second.clone()))
     if not isinstance(result, Tensor) or result.shape != (6,):
         raise Wrong(f"one number for each of the six images is expected, but {_shape(result)} came back")
-    slope, active = z * (1 - z), (h > 0).to(h.dtype)
-    outer, inner = slope[:, :, None] * second, active[:, :, None] * first  # (n, 4, 7) and (n, 7, 5)
+    derivative, active = z * (1 - z), (h > 0).to(h.dtype)
+    outer, inner = derivative[:, :, None] * second, active[:, :, None] * first  # (n, 4, 7) and (n, 7, 5)
     if same(result, outer.square().sum((1, 2)) * inner.square().sum((1, 2))):
         raise Wrong("the norm of a product is not the product of the norms: multiply the matrices first")
     if same(result, outer.square().sum((1, 2)) + inner.square().sum((1, 2))):

@@ -135,7 +135,7 @@ def kl(answer) -> str:
             mistakes = _wrong_divergences(q.detach(), rho)
             named = (sentence for sentence, value in mistakes.items() if _as(result, value))
             raise Wrong(next(named, "the numbers differ: two terms, one for on and one for off"))
-        _same_slopes(result, wanted, q)
+        _same_derivatives(result, wanted, q)
     _finite_at_the_ends(answer)
     return "0 at the target, finite at both ends, and its gradient calls silent units back"
 
@@ -176,7 +176,7 @@ def _wrong_divergences(q: Tensor, rho: float) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
-def _same_slopes(result: Tensor, wanted: Tensor, q: Tensor) -> None:
+def _same_derivatives(result: Tensor, wanted: Tensor, q: Tensor) -> None:
     if not result.requires_grad:
         raise Wrong("no gradient reaches the activations: detach, no_grad or a conversion on the way cuts it off")
     (found,), (expected,) = (torch.autograd.grad(value.sum(), q) for value in (result, wanted))
@@ -189,12 +189,12 @@ def _finite_at_the_ends(answer: Callable[..., Any]) -> None:
     result = _of_units(called(answer, q, 0.1), q)
     if not torch.isfinite(result).all():
         raise Wrong(f"right inside, but for a unit that is always off or always on it gives {result.tolist()}")
-    (slope,) = torch.autograd.grad(result.sum(), q)
-    if not torch.isfinite(slope).all():
+    (gradient,) = torch.autograd.grad(result.sum(), q)
+    if not torch.isfinite(gradient).all():
         raise Wrong(
             "finite for a unit that is always off or on, but its gradient there is not: it would ruin the weights"
         )
-    if slope[0] > -1 or slope[1] < 1:
+    if gradient[0] > -1 or gradient[1] < 1:
         raise Wrong(
             "finite at 0 and 1, but the gradient there is 0 (a clamp?): a silent unit would never be called back"
         )
