@@ -36,8 +36,8 @@ def report() -> str:
         cells = [f"`{name}`", *_counts(verdicts), *_counts(made), len(right), sum(right)]
         rows.append(f"| {' | '.join(map(str, cells))} |")
         accepted += _accepted(name, item, verdicts + by_operator)
-    title = 'Mutants of right answers to every "your turn", tried by `python tests/turn_mutants.py`.'
-    return "\n".join((title, "", *rows, "", *accepted, ""))
+    made_by = "Mutants of right answers to every *your turn*, tried by `python tests/turn_mutants.py`."
+    return "\n".join(("# What the checks find", "", made_by, "", *rows, "", *accepted, ""))
 
 
 def _counts(verdicts: list[tuple[str, Verdict]]) -> tuple[int, int, int]:

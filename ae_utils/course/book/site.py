@@ -22,12 +22,7 @@ from ae_utils.errors import InvalidInput
 from ae_utils.files import atomic_write
 
 TITLE = "Autoencoders"
-RESULTS = {  # the pages of results/ that readers of the book come to, with a title for those that have none
-    "scoreboard": "The scoreboard",
-    "speedrun": "The speedrun",
-    "turns": "What the checks find",
-    "probes": "The bug museum under the probes",
-}
+RESULTS = "scoreboard", "speedrun", "turns", "probes"  # the pages of results/ that readers of the book come to
 
 
 class Extra(NamedTuple):
@@ -87,9 +82,7 @@ class Book:
                 solutions.append(self._lesson(answers, "solutions/"))
                 solutions[-1].short = lessons[-1].short
         more = [self._text(self.notebooks / "glossary.md", "glossary.html")]
-        more += [
-            self._text(self.results / f"{name}.md", f"results/{name}.html", title) for name, title in RESULTS.items()
-        ]
+        more += [self._text(self.results / f"{name}.md", f"results/{name}.html") for name in RESULTS]
         for extra in self.extras:
             extra.write(self.out / extra.path)
             yield extra.path
@@ -135,10 +128,8 @@ class Book:
 
         return self._page(f"{folder}{path.stem}.html", place_outputs(notebook, write), stills)
 
-    def _text(self, path: Path, to: str, title: str = "") -> Page:
-        text = path.read_text(encoding="utf-8")
-        text = text if text.startswith("# ") else f"# {title}\n\n{text}"
-        return self._page(to, new_notebook(cells=[new_markdown_cell(text)]))
+    def _text(self, path: Path, to: str) -> Page:
+        return self._page(to, new_notebook(cells=[new_markdown_cell(path.read_text(encoding="utf-8"))]))
 
     def _page(self, path: str, notebook: NotebookNode, stills: bool = False) -> Page:
         body, _ = self._exporter.from_notebook_node(notebook)

@@ -202,7 +202,7 @@ def _mark(finding: Finding) -> str:
 
 def report() -> str:
     """The table, and for each exhibit its sources and what the probe that caught it says."""
-    lines = ["Exhibits of the bug museum under the probes, by `python -m ae_utils.course.museum.exhibits`.", ""]
+    lines = ["# The bug museum under the probes", "", "Made by `python -m ae_utils.course.museum.exhibits`.", ""]
     found = table()
     lines += ["| exhibit | " + " | ".join(found.columns) + " |", "|---" * (len(found.columns) + 1) + "|"]
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in zip(found.index, found.values.tolist(), strict=True)]
