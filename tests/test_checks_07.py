@@ -41,12 +41,20 @@ RIGHT_ANSWERS = [
     ("seeds_needed", lambda std, difference: float(fewest(half_width)(std, difference))),
 ]
 MISTAKES = [
-    ("unbeaten", lambda cost, error: [min(cost, key=cost.get), min(error, key=error.get)], "good bargain"),
-    ("unbeaten", lambda cost, error: unbeaten(cost, error, strictly=True), "as good is good enough"),
-    ("unbeaten", lambda cost, error: list(cost), "as good is good enough"),
+    (
+        "unbeaten",
+        lambda cost, error: [min(cost, key=cost.get), min(error, key=error.get)],
+        "lie others that no other beats",
+    ),
+    ("unbeaten", lambda cost, error: unbeaten(cost, error, strictly=True), "an equal error is good enough"),
+    ("unbeaten", lambda cost, error: list(cost), "an equal error is good enough"),
     ("unbeaten", lambda cost, error: ["a", "b", "c", "d", "f"], "cheaper"),
     ("unbeaten", lambda cost, error: ["b", "d", "f"], "beaten by nobody"),
-    ("unbeaten", lambda cost, error: [name for name in unbeaten(cost, error) if name != "y"], "equal in both"),
+    (
+        "unbeaten",
+        lambda cost, error: [name for name in unbeaten(cost, error) if name != "y"],
+        "equal in both: neither beats",
+    ),
     ("unbeaten", lambda cost, error: "abdf", "names are expected"),
     ("seeds_needed", fewest(lambda n: 1.96 / math.sqrt(n)), "Student's t"),
     ("seeds_needed", fewest(lambda n: 2 / math.sqrt(n)), "Student's t"),
@@ -54,8 +62,10 @@ MISTAKES = [
     ("seeds_needed", fewest(lambda n: t.ppf(0.975, n) / math.sqrt(n)), "degrees of freedom"),
     ("seeds_needed", fewest(lambda n: t.ppf(0.95, n - 1) / math.sqrt(n)), "0.975"),
     ("seeds_needed", lambda std, difference: (2 * std / difference) ** 2 + 0.5, "whole number"),
-    ("seeds_needed", lambda std, difference: 3, "more"),
-    ("seeds_needed", lambda std, difference: 1000, "fewer"),
+    ("seeds_needed", fewest(lambda n: 2 * half_width(n)), "whole width"),
+    ("seeds_needed", lambda std, difference: 3, "it returns 3: more are needed"),
+    ("seeds_needed", lambda std, difference: 1000, "it returns 1000: fewer are enough"),
+    ("seeds_needed", lambda std, difference: max(3, fewest(half_width)(std, difference)), "difference of 10"),
 ]
 
 
@@ -106,6 +116,16 @@ def test_a_bad_model_wins_by_one_metric_and_is_given_away_by_another(contest, ca
 
 
 @pytest.mark.parametrize(
+    ("name", "found"),
+    [("confident", {"confident": 1.0, "recall": 0.0}), ("recall", {"recall": 1.0, "nearest": 0.0})],
+)
+def test_digits_win_neither_by_a_sure_classifier_nor_by_recall(contest, capsys, name, found):
+    contest.found.update(found)
+    assert torch.equal(contest.enter(name, IMAGES), contest.own(name))
+    assert "too many of its images look like digits: precision 0.800" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("entry", "found", "sentence"),
     [
         (IMAGES, {"precision": 0.7}, "does not win: precision 0.700, real test digits 0.800"),
@@ -138,7 +158,11 @@ def test_the_course_s_own_entries_are_such_images(contest, name):
     [
         (1e-9, 1e-9, "right: the black pixels"),
         (0.1, 1e-8, "not yet: too wide"),
-        (0, 1e-8, "greater than 0"),
+        (0, 1e-8, "narrow but not 0"),
+        (1e-320, 1e-8, "at least 1e-300"),
+        (math.inf, 1e-8, "a finite width"),
+        (math.nan, 1e-8, "a finite width"),
+        ("narrow", 1e-8, "a number is expected, but a str"),
         (..., 1e-8, NOT_WRITTEN),
     ],
 )
@@ -162,8 +186,8 @@ def test_an_anomaly_score_must_see_every_kind(test):
     assert verdict(lambda x: (ink(x) - usual).abs()).state == RIGHT
     assert verdict(stub).state == OPEN
     for answer, hint in (
-        (ink, "blank look more normal than digits: AUROC 0.000"),
-        (lambda x: torch.zeros(len(x)), "not seen well enough: AUROC 0.500"),
+        (ink, "the AUROC for blank is 0.000: by this score they look more normal"),
+        (lambda x: torch.zeros(len(x)), "is 0.500, but 0.8 is asked for"),
         (lambda x: x, "one for each image, but (50, 1, 28, 28) came"),
         (lambda x: 1.0, "but float came"),
         (lambda x: ink(x) / 0, "must be finite"),

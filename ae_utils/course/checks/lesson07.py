@@ -13,8 +13,11 @@ from ae_utils.course.checks.your_turn import NOT_WRITTEN, USED
 COST = {"a": 1.0, "b": 2.0, "c": 2.5, "d": 4.0, "e": 8.0, "f": 9.0}
 ERROR = {"a": 0.9, "b": 0.5, "c": 0.7, "d": 0.2, "e": 0.2, "f": 0.1}
 UNBEATEN = {"a", "b", "d", "f"}
-GAPS = ((1.0, 1.0), (1.0, 2.0), (1.0, 0.5), (3.0, 1.0), (0.1, 0.1), (1.0, 5.0))  # standard deviation, difference
+GAPS = ((1.0, 1.0), (1.0, 2.0), (1.0, 0.5), (3.0, 1.0), (0.1, 0.1), (1.0, 5.0), (1.0, 10.0))  # std, difference
 ENTRY, BAD, COPY = 2000, 0.1, 1.0  # images; precision or recall of a bad model; distance of a copy
+ANY = {"precision": BAD, "recall": BAD, "nearest": COPY}
+GIVEN_AWAY = {"recall": {"precision": BAD}, "confident": {"precision": BAD}}  # where most images must be worthless
+NARROWEST = 1e-300  # a narrower spike is higher than a float can be
 NATS, BLACK, EMPTY = 10_000.0, 0.81, 634  # to win by; fraction of black pixels; black pixels in an image
 SEEN = 0.8  # AUROC
 
@@ -27,15 +30,15 @@ def unbeaten(answer) -> str:
         raise Wrong("names are expected, a list or a set of some keys of `cost`")
     found = set(result)
     if found == {"a", "f"}:
-        raise Wrong("these are the cheapest and the best; between them lie some that are a good bargain, too")
+        raise Wrong("these are the cheapest and the best; between them lie others that no other beats")
     if "e" in found:
-        raise Wrong("e costs more than d and is no better: as good is good enough to beat it")
+        raise Wrong("e costs more than d and its error is no smaller: d beats it, since an equal error is good enough")
     if found != UNBEATEN:
         name = min(found ^ UNBEATEN)
         what = "is beaten by one that is cheaper *and* better" if name in found else "is beaten by nobody"
         raise Wrong(f"{name} {what}")
     if set(answer({"x": 1.0, "y": 1.0}, {"x": 1.0, "y": 1.0})) != {"x", "y"}:
-        raise Wrong("right here, but of two that are equal in both neither beats the other")
+        raise Wrong("right, but for two names that are equal in both: neither beats the other, so both stay")
     return "what is left is the only place where one has to choose"
 
 
@@ -55,13 +58,17 @@ def seeds_needed(answer) -> str:
         "t has n - 1 degrees of freedom: one is spent on the mean": lambda n: _quantile(0.975, n) / math.sqrt(n),
         "5 % are left outside, 2.5 % on either side: the quantile is that of 0.975":
             lambda n: _quantile(0.95, n - 1) / math.sqrt(n),
+        "this compares the whole width of the interval: half of it, on either side of the mean, is asked for":
+            lambda n: 2 * _half_width(n),
     }.items():  # fmt: skip
         if found != wanted and found == [_fewest(std, difference, width) for std, difference in GAPS]:
             raise Wrong(sentence)
     for (std, difference), count, right in zip(GAPS, found, wanted, strict=True):
         if count != right:
-            more = "fewer" if count > right else "more"
-            raise Wrong(f"{count} for a standard deviation of {std:g} and a difference of {difference:g}: {more}")
+            more = "fewer are enough" if count > right else "more are needed"
+            raise Wrong(
+                f"for a standard deviation of {std:g} and a difference of {difference:g} it returns {count}: {more}"
+            )
     return "half the difference costs about four times the seeds"
 
 
@@ -127,11 +134,16 @@ class Contest:
         numbers = f"{name} {found[name]:.3f}, real test digits {real[name]:.3f}"
         if not better:
             raise Wrong(f"that does not win: {numbers}")
-        for other, bad in {"precision": BAD, "recall": BAD, "nearest": COPY}.items():
+        for other, bad in GIVEN_AWAY.get(name, ANY).items():
             if found[other] < bad:
                 return (
                     f"{numbers}; but {other} {found[other]:.3f} gives it away, where real digits have {real[other]:.3f}"
                 )
+        if name in GIVEN_AWAY:
+            raise Wrong(
+                f"it wins ({numbers}), but too many of its images look like digits: "
+                f"precision {found['precision']:.3f}, where less than {BAD} is asked for"
+            )
         raise Wrong(
             f"it wins ({numbers}), but it is not bad: precision {found['precision']:.3f}, "
             f"recall {found['recall']:.3f}, distance to the nearest training image {found['nearest']:.3f}"
@@ -145,9 +157,9 @@ def width(answer: float, bound: float) -> float:
     """
     own = 1e-8
     try:
-        number = float(given(answer))
-        if number <= 0:
-            raise Wrong("a width is greater than 0")
+        number = _number(given(answer))
+        if not NARROWEST <= number < math.inf:
+            raise Wrong(f"a finite width of at least {NARROWEST:g} is expected, narrow but not 0")
         spike = EMPTY * math.log(BLACK * 2 / (number * math.sqrt(2 * math.pi)))
         if spike - bound < NATS:
             raise Wrong(f"too wide: the black pixels of an image give {spike:.1f} nats only")
@@ -161,6 +173,13 @@ def width(answer: float, bound: float) -> float:
     return number
 
 
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise Wrong(f"a number is expected, but a {type(value).__name__} came") from None
+
+
 # --- an anomaly score ----------------------------------------------------------------------------------------------
 
 
@@ -171,9 +190,9 @@ def anomaly_score(answer, digits, anomalies) -> str:
     areas = {name: float(own_auroc(scores["digits"], scores[name])) for name in anomalies}
     worst = min(areas, key=areas.__getitem__)
     if areas[worst] < 1 - SEEN:
-        raise Wrong(f"{worst} look more normal than digits: AUROC {areas[worst]:.3f}")
+        raise Wrong(f"the AUROC for {worst} is {areas[worst]:.3f}: by this score they look more normal than digits")
     if areas[worst] < SEEN:
-        raise Wrong(f"{worst} are not seen well enough: AUROC {areas[worst]:.3f}, {SEEN} is asked for")
+        raise Wrong(f"the AUROC for {worst} is {areas[worst]:.3f}, but {SEEN} is asked for")
     return f"an AUROC of {areas[worst]:.3f} at least; lowest for {worst}"
 
 

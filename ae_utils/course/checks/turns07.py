@@ -116,7 +116,7 @@ def _wrong_precisions(samples: Tensor, real: Tensor, k: int) -> dict[str, Tensor
     return {
         "this is recall: the balls are around real points, and samples are counted":
             own_precision(real, samples, k),
-        "the nearest of real to a real point is itself, at distance 0: the k-th neighbour is the (k + 1)-th smallest":
+        "the point nearest to a real point is itself, at distance 0: its k-th neighbour has the (k + 1)-th smallest":
             (between <= among.kthvalue(max(k, 1)).values).any(1).double().mean(),
         "the balls reach one neighbour too far: the point itself is the only one to skip":
             (between <= among.kthvalue(k + 2).values).any(1).double().mean(),
