@@ -195,7 +195,7 @@ def test_a_model_that_keeps_the_class_out_is_confirmed(means):
 @pytest.mark.parametrize(
     ("kind", "hint"),
     [
-        (Collapsed, "because it tells nothing"),
+        (Collapsed, "but at least 2 are asked for"),
         (Leaking, "of at most 2.30 nats leak"),
         (AsksTheLabel, "must not depend on it"),
         (IgnoresTheLabel, "does not use the label"),

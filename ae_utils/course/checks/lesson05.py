@@ -167,7 +167,10 @@ def keeps_the_class_out(model) -> str:
     train, test = mnist("train")[:FITTED], mnist("test")[:TESTED]
     kl = _kl_without_label(model, test)
     if kl < LEAST_KL:
-        raise Wrong(f"the code holds {kl:.1f} nats in all: it tells nothing about the class because it tells nothing")
+        raise Wrong(
+            f"the code holds {kl:.1f} nats in all, but at least {LEAST_KL:.0f} are asked for: a code that tells "
+            "hardly anything cannot leak much, and is of no use"
+        )
     leaked = class_information(model, train, test)
     if leaked > MOST_LEAKED:
         raise Wrong(f"{leaked:.2f} of at most 2.30 nats leak; at most {MOST_LEAKED} are allowed here")

@@ -34,7 +34,7 @@ def concat_label(answer) -> str:
         one_hot = nn.functional.one_hot(label, 10).to(x)
         mistakes = {
             "the label comes before the features: append it after them": torch.cat((one_hot, x), 1),
-            "the wrong column is 1: label y belongs into column y": torch.cat((x, one_hot.flip(1)), 1),
+            "the wrong column is 1: label y belongs in column y": torch.cat((x, one_hot.flip(1)), 1),
             "the columns are 0 for the label and 1 for all others": torch.cat((x, 1 - one_hot), 1),
             "every image has the label of the first one": torch.cat((x, one_hot[:1].expand(len(label), 10)), 1),
             "the labels are those of other images": torch.cat((x, one_hot.flip(0)), 1),
@@ -140,7 +140,7 @@ def _compare_posterior(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, ...])
 
 
 def _refuses(method: Callable[[Any], Any], name: str) -> None:
-    for label, what in ((None, "no label"), (LABELS[:2], "two labels for five images"), (LABELS + 1, "a label of 10")):
+    for label, what in ((None, "a missing label"), (LABELS[:2], "2 labels for 5 images"), (LABELS + 1, "the label 10")):
         try:
             method(label)
         except InvalidInput:
@@ -149,7 +149,7 @@ def _refuses(method: Callable[[Any], Any], name: str) -> None:
             raise Wrong(
                 f"{name} with {what} fails with a {type(error).__name__}: require_label says what is wrong"
             ) from None
-        raise Wrong(f"{name} accepts {what}: require_label(label, number of images) refuses it")
+        raise Wrong(f"{name} accepts {what}: call require_label(label, number of images), which refuses it")
 
 
 # --- a layer -------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def _check_tables(layer: nn.Module) -> None:
             raise Wrong(f"self.{name} is frozen, so it cannot learn: from_pretrained freezes unless freeze=False")
         if not close(weight, torch.full((10, 4), value)):
             raise Wrong(
-                f"self.{name} starts at {value:.1f} for every label and unit: at first the label changes nothing"
+                f"self.{name} must start at {value:.1f} for all labels and units: at first no label makes a difference"
             )
 
 
@@ -219,7 +219,7 @@ def _wrong_layers(own: ConditionalLinear, x: Tensor) -> dict[str, Tensor]:
             act(norm(linear(x) * scale + shift)),
         "the scale comes on top of 1: the table starts at 1 already": act(h * (1 + scale) + shift),
         "all images are given one label's row": act(h * own.scale(LABELS[:1]) + own.shift(LABELS[:1])),
-        "the label is not looked up: self.scale(label) is a row for each image":
+        "the label is not looked up: self.scale(label) returns a row for each image":
             act(h * own.scale.weight[:5] + own.shift.weight[:5]),
     }  # fmt: skip
 
