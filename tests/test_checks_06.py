@@ -36,6 +36,19 @@ def forgotten(*given):
     return step(*given, detach=lambda fake: fake, clear_late=False)
 
 
+def stepping_late(real, z, generator, discriminator, optimizers):
+    """Both steps at the end: the generator's backward pass has added to the discriminator's gradients."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss_d = discriminator_loss(discriminator(real), discriminator(generator(z).detach()))
+    loss_d.backward()
+    loss_g = generator_loss(discriminator(generator(z)))
+    loss_g.backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    return loss_d, loss_g
+
+
 def asked_before(real, z, generator, discriminator, optimizers):
     fake = generator(z)
     fake_logits = discriminator(fake)
@@ -77,6 +90,7 @@ RIGHT_ANSWERS = [
     ("repaired_step", (lambda *given: step(*given, detach=lambda fake: fake),)),  # cleared before its own pass: as good
     ("collapsed", ("BC", REACHED)),
     ("collapsed", (["c", "b"], REACHED)),
+    ("collapsed", ("B, C", REACHED)),
     ("collapsed", ("", {"A": 8})),
 ]
 MISTAKES = [
@@ -90,7 +104,7 @@ MISTAKES = [
     ("hinge_losses", (hinge(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2),), "half"),
     ("hinge_losses", (hinge(discriminator_loss),), "cross-entropy"),
     ("hinge_losses", (hinge(lambda real, fake: F.relu(1 - real) + F.relu(1 + fake[:3])),), "one number"),
-    ("hinge_losses", (hinge(lambda real, fake: real.mean() * 0 + 7),), "but you say"),
+    ("hinge_losses", (hinge(lambda real, fake: real.mean() * 0 + 7),), "but your loss is"),
     (
         "hinge_losses",
         (hinge(lambda real, fake: (F.relu(1 - real).mean() + F.relu(1 + fake).mean()).detach()),),
@@ -110,6 +124,7 @@ MISTAKES = [
     ("repaired_step", (forgotten,), "gradients of both losses"),
     ("repaired_step", (lambda *given: step(*given, fresh=lambda fake: fake.detach()),), "no gradient reaches"),
     ("repaired_step", (asked_before,), "ask the discriminator again"),
+    ("repaired_step", (stepping_late,), "steps too late"),
     ("repaired_step", (lambda *given: step(*given, skip=("discriminator",)),), "discriminator has not moved"),
     ("repaired_step", (lambda *given: step(*given, skip=("generator",)),), "no gradient reaches"),
     ("repaired_step", (lambda *given: step(*given, ask=lambda logits: logits.detach()),), "not what it says"),
@@ -119,6 +134,7 @@ MISTAKES = [
     ("collapsed", ("B", REACHED), "1 of 4 letters is"),
     ("collapsed", ("AD", REACHED), "4 of 4 letters are"),
     ("collapsed", ("E", REACHED), "letters out of"),
+    ("collapsed", (2, REACHED), "letters out of"),
 ]
 
 

@@ -33,7 +33,7 @@ def hinge_losses(answer) -> str:
         if same(loss.detach(), wanted.detach()):
             continue
         named = (sentence for sentence, value in mistakes.items() if same(loss.detach(), value))
-        raise Wrong(next(named, f"for these logits it is {wanted.item():.4f}, but you say {loss.item():.4f}"))
+        raise Wrong(next(named, f"for these logits it is {wanted.item():.4f}, but your loss is {loss.item():.4f}"))
     for loss, logits, pushes in ((loss_d, real, [-1, -1, 0]), (loss_d, fake, [0, 1, 1, 1]), (loss_g, fake, [-1] * 4)):
         if not loss.requires_grad:
             raise Wrong("the right number, but no gradient reaches the logits: nothing could learn from it")
@@ -84,12 +84,14 @@ def repaired_step(answer) -> str:
         raise Wrong("the discriminator has not moved: it needs a backward and a step, too")
     if not arrivals:
         raise Wrong("no gradient reaches the generator: its own update needs fakes that are *not* detached")
+    if _equal(discriminator, _after(_stepping_late, players)[0][1]):
+        raise Wrong("the discriminator steps too late: by then the generator's loss has added its gradient to it")
     if not _equal(discriminator, wanted[1]):
         raise Wrong("the discriminator learned something else: detach the fakes, not what it says about them")
     if not _equal(generator, wanted[0]) and arrivals > 1:
         raise Wrong("gradients of both losses reach the generator and are added: only one of the two is its own")
     if not _equal(generator, wanted[0]):
-        raise Wrong("the generator went elsewhere: ask the discriminator again after *its* step, then take yours")
+        raise Wrong("the generator learned something else: ask the discriminator again after *its* step, then step")
     if not all(same(torch.as_tensor(mine).detach(), loss) for mine, loss in zip(result, losses, strict=True)):
         raise Wrong("both players learn rightly, but these are not the two losses: the discriminator's comes first")
     if not all(map(_equal, _after(answer, players, batches=3)[0], _after(_reference, players, batches=3)[0])):
@@ -109,6 +111,19 @@ def _reference(real, z, generator, discriminator, optimizers):
     optimizers[0].zero_grad()
     loss_g.backward()
     optimizers[0].step()
+    return loss_d.detach(), loss_g.detach()
+
+
+def _stepping_late(real, z, generator, discriminator, optimizers):
+    """A mistake: the discriminator's step comes after the backward pass of the generator's loss."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    fake = generator(z)
+    loss_d = discriminator_loss(discriminator(real), discriminator(fake.detach()))
+    loss_g = generator_loss(discriminator(fake))
+    (loss_d + loss_g).backward()
+    for optimizer in optimizers:
+        optimizer.step()
     return loss_d.detach(), loss_g.detach()
 
 
@@ -142,11 +157,10 @@ def _unmoved(after: nn.Module, before: nn.Module) -> bool:
 @check
 def collapsed(answer, reached) -> str:
     """``answer``: the letters of the runs that collapsed, such as "AC"; ``reached``: modes reached by each letter."""
-    if not isinstance(answer, str | set | list | tuple) or not {str(letter).upper() for letter in answer} <= set(
-        reached
-    ):
+    letters = answer if isinstance(answer, str | set | list | tuple) else "?"
+    chosen = {str(letter).upper() for letter in letters} - {",", " "}
+    if not chosen <= set(reached):
         raise Wrong(f"answer with letters out of {', '.join(reached)}, such as {''.join(reached)[:2]!r}")
-    chosen = {str(letter).upper() for letter in answer}
     truth = {letter for letter, modes in reached.items() if modes <= MODES // 2}
     wrong = len(chosen ^ truth)
     if wrong:
