@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from stress.share import WHOLE
+from torch.nn import functional
 
 from ae_utils.course.checks import lesson03
 from ae_utils.course.checks.check import OPEN, RIGHT, WRONG
@@ -85,6 +86,8 @@ MISTAKES = [
     ("deep_jacobian", lambda *a: norm(a[3] @ layers(*a)[1]), "derivative of the sigmoid is missing"),
     ("deep_jacobian", lambda *a: norm(layers(*a)[0] @ (a[0][:, :, None] * a[2])), "not its derivative"),
     ("deep_jacobian", lambda *a: (layers(*a)[0] @ layers(*a)[1]).sum((1, 2)).square(), "before they are summed"),
+    ("deep_jacobian", lambda *a: norm(layers(*a)[0] @ ((a[0] * (1 - a[0]))[:, :, None] * a[2])), "of a sigmoid: h"),
+    ("deep_jacobian", lambda *a: deep_jacobian(*a).sqrt(), "is its square"),
     ("deep_jacobian", lambda *a: 2 * deep_jacobian(*a), "automatic differentiation"),
     ("deep_jacobian", lambda *a: deep_jacobian(*a).mean(), "one number for each"),
     ("perfect_denoiser", weighted(lambda d, std: -d / (2 * std**2)), "distance is squared"),
@@ -92,6 +95,7 @@ MISTAKES = [
     ("perfect_denoiser", weighted(lambda d, std: -(d**2) / std**2), "the 2 is missing"),
     ("perfect_denoiser", weighted(lambda d, std: -(d**2) / 2), "std does not enter"),
     ("perfect_denoiser", weighted(lambda d, std: d**2 / (2 * std**2)), "a sign is wrong"),
+    ("perfect_denoiser", weighted(lambda d, std: -(d**2) / 6 / (2 * std**2)), "not the mean"),
     ("perfect_denoiser", lambda *a: densities(*a) @ a[1], "add up to 1: divide"),
     ("perfect_denoiser", lambda x, clean, std: clean[torch.cdist(x, clean).argmin(1)], "the nearest clean point"),
     ("perfect_denoiser", lambda x, clean, std: clean.mean(0).expand_as(x), "count alike"),
@@ -103,6 +107,8 @@ MISTAKES = [
     ("repaired_penalty", lambda a, rho: kl_sparsity(torch.relu(a).mean(0), rho), "its gradient 0"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(torch.sigmoid(a.mean(0)), rho), "the sigmoid comes first"),
     ("repaired_penalty", lambda a, rho: as_it_was(a, rho).abs(), "which activation function gives values"),
+    ("repaired_penalty", lambda a, rho: repaired(a, rho) / a.shape[1], "the penalty is their sum"),
+    ("repaired_penalty", lambda a, rho: kl_sparsity(functional.hardsigmoid(a).mean(0), rho), "in the lesson?"),
     ("repaired_penalty", lambda a, rho: kl_sparsity(a.mean(0), rho, eps=-1e9), "logarithm"),
     ("restoration_gain", lambda *given: -gain(*given), "sign"),
     ("restoration_gain", lambda restore, clean, alter: psnr(restore(alter(clean)), clean).mean(), "before"),

@@ -120,6 +120,9 @@ def kl_to_target(activation, rho):
         ("base 10", DIVERGENCE, DIVERGENCE.replace("torch.log(", "torch.log10("), "base 10"),
         ("squared distance", DIVERGENCE, "(q - rho) ** 2", "the squared distance"),
         ("distance", DIVERGENCE, "(q - rho).abs()", "the distance from rho"),
+        ("a second sigmoid", Q, "q = torch.sigmoid(activation)", "in [0, 1] already"),
+        ("far from the ends", Q, "q = 0.001 + 0.998 * activation", "nearly right"),
+        ("a large summand", DIVERGENCE, DIVERGENCE.replace("/ q", "/ (q + 1e-3)"), "nearly right"),
         ("summed", "kl.clamp_min(0)", "kl.sum()", "one divergence per unit"),
         ("nothing at the ends", Q, "q = activation", "always off or always on"),
         ("clamp", Q, "q = activation.clamp(1e-6, 1 - 1e-6)", "a clamp?"),
@@ -144,6 +147,11 @@ def kl_to_target(activation, rho):
     q = torch.lerp(torch.tensor(1e-6), torch.tensor(1 - 1e-6), activation)
     coins = torch.distributions.Bernoulli(torch.full_like(q, rho)), torch.distributions.Bernoulli(q)
     return torch.distributions.kl_divergence(*coins)
+""",
+        """
+def kl_to_target(activation, rho):
+    q = 1e-5 + (1 - 2e-5) * activation
+    return rho * torch.log(rho / q) + (1 - rho) * torch.log((1 - rho) / (1 - q))
 """,
         """
 def kl_to_target(activation, rho):

@@ -45,6 +45,10 @@ def deep_jacobian(answer) -> str:
         raise Wrong("the derivative of the sigmoid is missing: z (1 - z)")
     if same(result, (outer @ (h[:, :, None] * first)).square().sum((1, 2))):
         raise Wrong("h is the value of the ReLU, not its derivative, which is 0 or 1")
+    if same(result, (outer @ ((h * (1 - h))[:, :, None] * first)).square().sum((1, 2))):
+        raise Wrong("h (1 - h) is the derivative of a sigmoid: h comes from a ReLU")
+    if same(result, (outer @ inner).square().sum((1, 2)).sqrt()):
+        raise Wrong("this is the norm of the Jacobian: the penalty is its square")
     if same(result, (outer @ inner).sum((1, 2)).square()):
         raise Wrong("the entries of the Jacobian are squared before they are summed")
     if not same(result, (outer @ inner).square().sum((1, 2)), 1e-3):
@@ -81,6 +85,8 @@ def perfect_denoiser(answer) -> str:
             raise Wrong("all clean points count alike here: those nearby are more probable")
         if same(result, logits.softmax(0) @ clean):
             raise Wrong("the weights add up to 1 over the noisy points: normalize over the clean ones")
+        if same(result, (logits / x.shape[1]).softmax(1) @ clean):
+            raise Wrong("the squared distance of two points is the sum over their d numbers, not the mean")
         if not same(result, logits.softmax(1) @ clean):
             raise Wrong("it is not the mean of the clean points, weighted by how probable each makes x")
     far = given(answer(torch.full((1, 784), 30.0), torch.rand(4, 784, generator=generator), 0.1))
@@ -103,9 +109,11 @@ def repaired_penalty(answer) -> str:
         raise Wrong("each image has an activation of its own: the sigmoid comes first, then the mean")
     if same(result, kl_to_target(torch.relu(a).mean(0).clamp(0, 1), RHO).sum(), 1.0):
         raise Wrong("cutting the mean off hides the trouble: above 1 the penalty is constant and its gradient 0")
+    if same(result, kl_to_target(on.mean(0), RHO).mean(), 1e-2):
+        raise Wrong("this is the mean over the units: the penalty is their sum")
     if not same(result, kl_to_target(on.mean(0), RHO).sum(), 1e-2):
         raise Wrong(
-            "it is finite and positive, but not the KL divergence: which activation function gives values in [0, 1]?"
+            "finite and positive, but another number: which activation function gives values in [0, 1] in the lesson?"
         )
     return "the formula was right all along; the activations were not in [0, 1]"
 
