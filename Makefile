@@ -50,7 +50,7 @@ book: $(STAMP)  # executes lessons whose code has changed (all with FRESH=1; min
 slides: $(STAMP)  # the lessons, executed as for the book, as slides in slides/: one file each, which needs no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_utils.course.book --slides
 
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt pyproject.toml ae_utils/course/book/nbconvert_settings.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt

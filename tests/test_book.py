@@ -349,6 +349,15 @@ def test_nobody_s_own_choice_of_a_template_is_changed(tmp_path):
     assert path.read_text() == "no settings"
 
 
+def test_what_an_earlier_version_of_the_course_chose_is_replaced(tmp_path):
+    set_up(tmp_path)
+    path = tmp_path / "etc" / "jupyter" / "jupyter_nbconvert_config.json"
+    now = path.read_text()
+    path.write_text(now.replace("book.converting", "book.moved"))
+    set_up(tmp_path)
+    assert path.read_text() == now
+
+
 def test_a_section_is_a_slide_and_goes_down_where_it_is_long():
     long = "\n\n".join(f"Paragraph {number}. " + "Words and words. " * 20 for number in range(6))
     slides = as_slides(new_notebook(cells=[new_markdown_cell(f"# Title\n\nOne.\n\n## Section\n\n{long}")]))

@@ -32,13 +32,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def set_up(environment: str | Path = sys.prefix) -> None:
     """Have the ``jupyter nbconvert`` of a Python environment use ``SETTINGS``.
 
-    Nobody's own choice is changed: what the environment's file already says of an exporter stays. An environment that
-    cannot be written to stays as it is.
+    Nobody's own choice is changed: what the environment's file already says of an exporter stays, unless an earlier
+    version of the course wrote it. An environment that cannot be written to stays as it is.
     """
     path = Path(environment, "etc", "jupyter", "jupyter_nbconvert_config.json")
     try:
-        chosen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        chosen = {name: part for name, part in found.items() if f"{__package__}." not in json.dumps(part)}
         with atomic_write(path) as beside:
             beside.write_text(json.dumps({**SETTINGS, **chosen}, indent=1) + "\n", encoding="utf-8")
-    except (OSError, ValueError, TypeError):  # read-only, or no settings: left alone
+    except (OSError, ValueError, TypeError, AttributeError):  # read-only, or no settings: left alone
         return
