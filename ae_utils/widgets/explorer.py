@@ -25,8 +25,9 @@ class LatentExplorer(anywidget.AnyWidget):
 
     ``z`` (latent_dim numbers) and ``label`` (a digit, or None without ``label_choices``) can be read, set and observed
     from Python. ``reason`` is None when the page evaluates the decoder itself, even without a kernel; otherwise it says
-    why the kernel must. The page keeps the weights that the decoder has when the explorer is made. ``page_name`` is
-    what other widgets, such as ``CodeCloud``, call it in the page.
+    why the kernel must. The page keeps the weights that the decoder has when the explorer is made, until ``update``; a
+    ``Follow`` (``widgets.follow``) calls it while ``fit`` runs. ``page_name`` is what other widgets, such as
+    ``CodeCloud``, call the explorer in the page.
     """
 
     _esm = SCRIPT
@@ -91,6 +92,20 @@ class LatentExplorer(anywidget.AnyWidget):
         label = self.label if label is None else label
         image = self._decode(code, () if label is None else (label,))
         return (image[0, 0] * 255).round().byte()
+
+    def update(self) -> ExplorerState:
+        """Show the weights that the model has now: the images' new codes, and what the decoder makes of them.
+
+        Returns what the page shows. An explorer with ``codes`` needs their ``images`` for it, and a model with
+        ``encode``. Raises ``InvalidInput`` without them, for codes that are not finite, and for a decoder that the page
+        cannot evaluate.
+        """
+        if self.reason is not None:
+            raise InvalidInput(f"This explorer cannot follow its decoder's weights: {self.reason}.")
+        now = self._explorer_state.encoded_again()
+        self._state = {**self._state, **now.ranges(), "graph": now.graph()}
+        self._explorer_state = now
+        return now
 
     def _decode_for_page(self, _widget: object, request: dict[str, Any], _buffers: object) -> None:
         """Decode for a page that cannot evaluate the decoder."""

@@ -1,6 +1,7 @@
 """What the explorer and the page share: checked arguments, slider ranges, and images decoded from codes."""
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
@@ -18,7 +19,7 @@ from ae_utils.widgets.thumbnails import thumbnails
 MOST_POINTS, MOST_NUMBERS = 3000, 100_000  # of the pad's scatter plot: at most 400 kB
 MOST_IMAGES = 1000  # of the thumbnails: some 300 kB
 FEW = 8  # sliders that are shown at first
-PROBES = 64
+PROBES, FEW_PROBES = 64, 8  # codes that a graph is checked on, at first and while its weights move
 Decoder = nn.Module | Callable[..., Tensor]
 
 
@@ -63,7 +64,7 @@ class ExplorerState:
         self.low, self.start, self.high = self._ranges()
         self.label = self._first_label()
         image = self.decode(self.start[None], self.choices[:1])
-        self.size = tuple(image.shape[2:])
+        self.size, self.probes = tuple(image.shape[2:]), PROBES
         self.order = self._order() if self.latent_dim > FEW else list(range(self.latent_dim))
 
     def decode(self, z: Tensor, label: Sequence[int] | Tensor = ()) -> Tensor:
@@ -79,6 +80,31 @@ class ExplorerState:
             gave = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
             raise InvalidInput(f"The decoder must return images ({len(z)}, 1, height, width), but returned {gave}.")
         return images.float().cpu().clamp(0, 1)
+
+    def encoded_again(self) -> "ExplorerState":
+        """The state with the weights that the model has now, which encode the images of the pad's codes again.
+
+        Raises ``InvalidInput`` for codes without their images, or without a model that encodes them.
+        """
+        now = copy.copy(self)
+        now.probes = FEW_PROBES
+        if self.codes is None:
+            return now
+        if self.images is None or not hasattr(self.decoder, "encode"):
+            raise InvalidInput("codes can be encoded again only from their images, by a model with encode: give both.")
+        now.images = self.images[:: self.every]
+        now.labels = None if self.labels is None else self.labels[:: self.every]
+        now.codes = _checked_codes(self._encode(now.images, now.labels))
+        now.low, now.start, now.high = now._ranges()
+        return now
+
+    def _encode(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        model = cast(Any, self.decoder)
+        low, high = getattr(model, "pixel_range", (0, 1))
+        x = images.to(next(model.parameters())) * (high - low) + low
+        given = (labels.to(x.device),) if self.choices and labels is not None else ()
+        with torch.no_grad(), _evaluating(model):
+            return model.encode(x, *given)
 
     def graph(self) -> dict[str, Any]:
         """The decoder as a graph for the page. Raises ``Unsupported`` with the reason when it cannot be one."""
@@ -97,11 +123,9 @@ class ExplorerState:
             return page_graph(decoder, z, self.decode(z, () if label is None else label), label)
 
     def for_page(self) -> dict[str, Any]:
-        """What the page needs besides the graph: ranges, choices, the pad's codes (float32) and labels (uint8)."""
+        """What the page needs besides the graph: ``ranges``, choices, the pad's labels (uint8), images."""
         content: dict[str, Any] = {
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "start": self.start.tolist(),
+            **self.ranges(),
             "label": self.label,
             "choices": list(self.choices),
             "size": list(self.size),
@@ -111,15 +135,24 @@ class ExplorerState:
             "order": self.order if self.latent_dim > FEW else None,
             "thumbnails": None,
         }
-        if self.codes is not None:
-            points = max(1, min(MOST_POINTS if self.images is None else MOST_IMAGES, MOST_NUMBERS // self.latent_dim))
-            every = -(-len(self.codes) // points)
-            content["codes"] = self.codes[::every].contiguous().numpy().tobytes()
-            if self.labels is not None:
-                content["labels"] = self.labels[::every].to(torch.uint8).numpy().tobytes()
-            if self.images is not None:
-                content["thumbnails"] = thumbnails(self.images, len(self.codes), every, name="images")
+        if self.labels is not None:
+            content["labels"] = self.labels[:: self.every].to(torch.uint8).numpy().tobytes()
+        if self.codes is not None and self.images is not None:
+            content["thumbnails"] = thumbnails(self.images, len(self.codes), self.every, name="images")
         return content
+
+    def ranges(self) -> dict[str, Any]:
+        """What moves with the encoder's weights: each slider's ends and first place, and the pad's codes (float32)."""
+        content: dict[str, Any] = {name: getattr(self, name).tolist() for name in ("low", "high", "start")}
+        if self.codes is not None:
+            content["codes"] = self.codes[:: self.every].contiguous().numpy().tobytes()
+        return content
+
+    @property
+    def every(self) -> int:
+        """The pad shows every ``every``-th code."""
+        most = min(MOST_POINTS if self.images is None else MOST_IMAGES, MOST_NUMBERS // self.latent_dim)
+        return 1 if self.codes is None else -(-len(self.codes) // max(1, most))
 
     def traversals(self, rows: int = 8, columns: int = 9) -> Tensor:
         """Images (rows·columns, 1, height, width): each row varies one dimension of the code from low to high.
@@ -171,9 +204,9 @@ class ExplorerState:
 
     def _probes(self) -> Tensor:
         """Random codes within the sliders' ranges, and some of those given."""
-        random = torch.rand(PROBES, self.latent_dim, generator=torch.Generator().manual_seed(0))
+        random = torch.rand(self.probes, self.latent_dim, generator=torch.Generator().manual_seed(0))
         z = self.low + random * (self.high - self.low)
-        return z if self.codes is None else torch.cat([z, self.codes[:: -(-len(self.codes) // PROBES)]])
+        return z if self.codes is None else torch.cat([z, self.codes[:: -(-len(self.codes) // self.probes)]])
 
 
 def _checked_codes(codes: Tensor | None) -> Tensor | None:

@@ -2,14 +2,14 @@
 // controls.js, network.js and pad.js in one module; Jupyter (through anywidget) and the page of its own call `render`.
 
 function render({ model, el }) {
-  const state = model.get("_state");
+  const state = { ...model.get("_state") }; // a copy, which the kernel's updates change
   // Two explorers on a page need different ids, and know nothing of each other: each is a module of its own.
   const id = `latent-explorer-${Math.random().toString(36).slice(2)}`;
   // `source`: which of the images with a thumbnail the code is of, or was moved away from; null after a code from elsewhere
   const code = { z: [...model.get("z")], label: model.get("label"), source: state.thumbnails ? 0 : null };
   const picture = createPicture(state.size, "decoded image");
   const note = create("p", { className: "note", role: "status" });
-  const decode = state.graph ? decodeInPage(state, picture) : decodeInKernel(model, picture, note);
+  let decode = state.graph ? decodeInPage(state, picture) : decodeInKernel(model, picture, note);
 
   // However many events arrive, a frame of the screen draws one picture, and tells the kernel once.
   let frame = 0, touched = false;
@@ -40,10 +40,13 @@ function render({ model, el }) {
   keepKeys(...root.querySelectorAll("input, select, button, .pad"));
   el.append(root);
   schedule();
-  const leave = followCode(model, code, schedule);
+  const leave = [followCode(model, code, schedule), followWeights(model, state, code, change, () => {
+    decode.stop?.();
+    decode = decodeInPage(state, picture);
+  })];
   return () => {
     cancelAnimationFrame(frame);
-    leave();
+    leave.forEach((stop) => stop());
     shared.leave();
     decode.stop?.();
   };
@@ -56,6 +59,17 @@ function followCode(model, code, schedule) {
     if (label === code.label && z.every((number, i) => number === code.z[i])) return;
     Object.assign(code, { z: [...z], label, source: null });
     schedule();
+  });
+}
+
+/** Go along when the kernel sends the weights of now. A code that is an image's stays that image's; others stay put. */
+function followWeights(model, state, code, change, renew) {
+  return follow(model, ["_state"], () => {
+    const { codeOf } = state.codes ? readMap(state) : {};
+    const encoded = code.source !== null && codeOf(code.source).every((number, i) => number === code.z[i]);
+    Object.assign(state, model.get("_state"));
+    renew();
+    change(encoded ? readMap(state).codeOf(code.source) : code.z);
   });
 }
 
@@ -168,9 +182,8 @@ function createSliders(state, code, change, id) {
   };
 }
 
-function createCodeSlider({ low, high }, code, change, id, i) {
-  const name = nameOf(i), step = (high[i] - low[i]) / 100;
-  const input = create("input", { type: "range", id: `${id}-z${i}`, min: low[i], max: high[i], step });
+function createCodeSlider(state, code, change, id, i) {
+  const name = nameOf(i), input = create("input", { type: "range", id: `${id}-z${i}` });
   const value = create("input", { type: "text", className: "value", inputMode: "decimal", ariaLabel: `${name} as a number` });
   input.addEventListener("input", () => change(code.z.with(i, input.valueAsNumber)));
   value.addEventListener("change", () => {
@@ -182,6 +195,8 @@ function createCodeSlider({ low, high }, code, change, id, i) {
   return {
     row: create("div", { className: "slider" }, label, input, value),
     show() {
+      const min = state.low[i], max = state.high[i];
+      Object.assign(input, { min, max, step: (max - min) / 100 });
       // A slider knows its steps only: it is not moved where the code is between two of them.
       if (Math.abs(input.valueAsNumber - code.z[i]) > input.step / 2) input.value = code.z[i];
       value.value = input.ariaValueText = numberText(code.z[i]);

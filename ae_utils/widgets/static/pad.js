@@ -11,12 +11,13 @@ function createPad(state, code, change) {
   const canvas = create("canvas", { className: "pad", width: side, height: side, tabIndex: 0, role: "application" });
   const context = canvas.getContext("2d");
   const range = (axis) => state.high[axis] - state.low[axis], inner = 1 - (2 * MARGIN) / SIDE;
-  let map = null, drawnFor = "", ready = false; // the map is drawn once for a pair of axes and some classes
+  let map = null, drawnFor = "", ready = false; // the map is drawn once for a pair of axes, some classes, and codes
   function redraw() {
     map = null;
     if (ready) change([...code.z]);
   }
-  const points = state.codes ? readMap(state) : null, tip = createMapTip(state, points);
+  let codes = state.codes, points = codes ? readMap(state) : null; // a training moves the codes; their labels stay
+  const tip = createMapTip(state, points);
   const legend = points?.labels && state.markers && !state.choices.length ? createLegend(state, points, () => redraw()) : null;
   const shown = (label) => (legend ? legend.shown(label) : (code.label ?? null) === null || label === code.label);
 
@@ -81,6 +82,7 @@ function createPad(state, code, change) {
       canvas.ariaLabel = `pad: ${across} across, ${up} up; arrow keys move, with shift faster`;
       caption.show(axes);
       const margin = MARGIN * ratio, width = side - 2 * margin, now = String(code.label);
+      if (codes !== state.codes) [codes, points, map] = [state.codes, readMap(state), null];
       if (!map || drawnFor !== now) map = drawMap(state, axes, side, margin, POINT * ratio, shown);
       drawnFor = now;
       context.clearRect(0, 0, side, side);
