@@ -28,6 +28,25 @@ explorer""",
 by_kernel = LatentExplorer(lambda z: decoder(z), 3)  # a function: the page cannot run it
 by_kernel""",
 )
+FOLLOWED = """\
+import torch
+from torch import nn
+from ae_utils.data.dataset import Batches, Images
+from ae_utils.losses.autoencoder import mean_squared_error
+from ae_utils.models import Autoencoder
+from ae_utils.training.loop import fit
+from ae_utils.training.step import GradientStep, adam
+from ae_utils.widgets.explorer import LatentExplorer
+from ae_utils.widgets.follow import Follow
+torch.manual_seed(0)
+encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
+decoder = nn.Sequential(nn.Linear(2, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
+model, x = Autoencoder(encoder, decoder, 2), torch.rand(100, 1, 28, 28)
+step = GradientStep(model, mean_squared_error, adam(model.parameters(), lr=0.01))
+batches = Batches(Images(x, x, torch.zeros(100, dtype=torch.int64)), 10)
+explorer = LatentExplorer(model, codes=model.encode(x), images=x)
+explorer"""
+TRAINING = "fit(step, batches, epochs=2, seed=0, on_batch_end=[Follow(explorer)])"
 SHAKE = """async (root) => {  // 500 events on sliders, pad, selects and buttons, five in each frame of the screen
     let seed = 1;
     const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
@@ -164,6 +183,23 @@ def test_sliders_follow_mouse_keys_and_python(notebook):
     pictures.append(explorer.agree())
     assert explorer.kernel("z") == [1.0, -1.0, 0.5]
     assert len({tuple(picture) for picture in pictures}) == 4
+
+
+def test_an_explorer_follows_a_training(opened):
+    """A code that is an image's moves with it, and the page tells the kernel; one that was dragged stays put."""
+    with opened("followed.ipynb", [FOLLOWED]) as notebook:
+        notebook.run_all()
+        explorer = Explorer(notebook, "explorer", 0)
+        before = explorer.agree()
+        notebook.python(TRAINING)
+        assert explorer.agree() != before
+        assert explorer.kernel("z") == explorer.kernel("_state['start']")
+        assert explorer.slider("z₁").evaluate("slider => +slider.max") == explorer.kernel("_state['high'][0]")
+        explorer.drag("z₁", -0.25)
+        before, z = explorer.agree(), explorer.kernel("z")
+        notebook.python(TRAINING)
+        assert explorer.agree() != before
+        assert explorer.kernel("z") == z != explorer.kernel("_state['start']")
 
 
 def test_sliders_outlive_the_kernel(notebook):
