@@ -32,20 +32,29 @@ GREY: dict[str, Any] = {"cmap": "gray", "interpolation": "nearest"}  # black is 
 SIGNED: dict[str, Any] = {"cmap": "RdBu_r", "interpolation": "nearest"}  # red is above 0, blue is below
 
 
-def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str = "", scale: float = 0.9) -> Figure:
-    """Rows of images, each a tensor (n, 1, h, w) in [0, 1], with a title at the left of each row.
+def image_rows(
+    rows: Sequence[Tensor],
+    titles: Sequence[str] = (),
+    *,
+    columns: Sequence[str] = (),
+    title: str = "",
+    scale: float = 0.9,
+) -> Figure:
+    """Rows of images, each a tensor (n, 1, h, w) in [0, 1], with ``titles`` at the left and ``columns`` above them.
 
-    Raises ``InvalidInput`` when titles are given, but not one for each row.
+    Raises ``InvalidInput`` when titles are given, but not one for each row or each column.
     """
     if titles and len(titles) != len(rows):
         raise InvalidInput(f"image_rows expects {len(rows)} titles, one for each row, but got {len(titles)}.")
-    columns = max(len(row) for row in rows)
+    count = max(len(row) for row in rows)
+    if columns and len(columns) != count:
+        raise InvalidInput(f"image_rows expects {count} columns, a title above each, but got {len(columns)}.")
     margin = (max(len(name) for name in titles) * SIZE * 0.0088 + 0.1) if titles else 0.0  # inches
-    head = 0.4 if title else 0.0
-    width, height = columns * scale + margin, len(rows) * scale + head
-    figure, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False)
-    left, top = margin / width, 1 - head / height
-    figure.subplots_adjust(left=left, right=1, bottom=0, top=top, wspace=0.06, hspace=0.06)
+    head, above = 0.4 if title else 0.0, 0.3 if columns else 0.0
+    width, height = count * scale + margin, len(rows) * scale + head + above
+    figure, axes = plt.subplots(len(rows), count, figsize=(width, height), squeeze=False)
+    left = margin / width
+    figure.subplots_adjust(left=left, right=1, bottom=0, top=1 - (head + above) / height, wspace=0.06, hspace=0.06)
     for row, line in zip(axes, rows, strict=True):
         for index, axis in enumerate(row):
             axis.axis("off")
@@ -53,6 +62,8 @@ def image_rows(rows: Sequence[Tensor], titles: Sequence[str] = (), *, title: str
                 axis.imshow(_picture(line[index]), vmin=0, vmax=1, **GREY)
     for row, name in zip(axes, titles, strict=False):
         row[0].annotate(name, (-0.08, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=SIZE)
+    for axis, name in zip(axes[0], columns, strict=False):
+        axis.set_title(name, fontsize=SIZE)
     if title:
         figure.text((1 + left) / 2, 1 - head / height / 2, title, ha="center", va="center", fontsize=SIZE + 1)
     return _closed(figure)
