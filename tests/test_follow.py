@@ -162,6 +162,7 @@ def test_an_explorer_without_codes_follows_its_decoder():
 @pytest.mark.parametrize(
     "explorer, words",
     [
+        (autoencoder, "explorer must be a LatentExplorer, but got Autoencoder"),
         (lambda: LatentExplorer(autoencoder(2, nn.GELU())), "cannot follow .*: GELU is not a layer"),
         (lambda: LatentExplorer(autoencoder(), codes=torch.randn(9, 2)), "only from their images, by a model"),
         (lambda: LatentExplorer(autoencoder().decoder, 2, codes=torch.randn(60, 2), images=X), "a model with encode"),

@@ -2,33 +2,17 @@
 
 from contextlib import suppress
 from time import monotonic
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from torch import Tensor
 
 from ae_utils.errors import InvalidInput
-from ae_utils.plots import DIGIT_COLOURS, GREY
 from ae_utils.training.loop import TrainState
 from ae_utils.widgets.explorer import LatentExplorer
-from ae_utils.widgets.markers import marker_paths
+from ae_utils.widgets.follow_figure import Moment, moment_figure
 from ae_utils.widgets.player import Player
 from ae_utils.widgets.state import ExplorerState
 
 SHARE = 0.05  # the fraction of the training's time that the updates may take
-POINT, MARGIN = 4, 0.06  # a point's width in points; around the sliders' ranges, as a fraction of them
-
-
-class Moment(NamedTuple):
-    """What an explorer showed after so many ``epochs``: a code (latent_dim,) and its image (1, height, width)."""
-
-    epochs: float
-    shown: ExplorerState
-    z: Tensor
-    image: Tensor
 
 
 class Follow:
@@ -43,8 +27,10 @@ class Follow:
     def __init__(self, explorer: LatentExplorer, *, frames: int = 40):
         """At most ``frames`` moments are kept, evenly distributed over the training; a second training replaces them.
 
-        Raises ``InvalidInput`` for fewer than two, and for an explorer that cannot ``update``, with the reason.
+        Raises ``InvalidInput`` for fewer than two, and, with the reason, for an explorer that cannot ``update``.
         """
+        if not isinstance(explorer, LatentExplorer):
+            raise InvalidInput(f"explorer must be a LatentExplorer, but got {type(explorer).__name__}.")
         if frames < 2:
             raise InvalidInput(f"frames must be at least 2, but got {frames}.")
         self.explorer, self.frames = explorer, frames
@@ -74,7 +60,7 @@ class Follow:
         captions = [f"after {moment.epochs:.2f} epochs" for moment in self._moments]
         first = self._moments[0].shown
         mapped = first.codes is not None and first.latent_dim > 1
-        frames = map(_figure, self._moments) if mapped else (moment.image for moment in self._moments)
+        frames = map(moment_figure, self._moments) if mapped else (moment.image for moment in self._moments)
         return Player(frames, captions, columns=3 if mapped else 6)
 
     def _keep(self, epochs: float, shown: ExplorerState) -> None:
@@ -89,38 +75,3 @@ class Follow:
             times = [moment.epochs for moment in self._moments]
             gaps = [later - earlier for earlier, later in zip(times, times[2:], strict=False)]
             del self._moments[1 + gaps.index(min(gaps))]
-
-
-def _figure(moment: Moment) -> Figure:
-    """The decoded image, and the map with a cross at its code, within the sliders' ranges at that moment."""
-    shown, figure = moment.shown, Figure(figsize=(6.2, 2.9))
-    picture, pad = figure.add_axes((0.01, 0.17, 0.36, 0.8)), figure.add_axes((0.46, 0.17, 0.43, 0.8))
-    picture.imshow(moment.image[0], vmin=0, vmax=1, **GREY)
-    picture.axis("off")
-    axes = shown.order[:2]
-    _draw_codes(pad, shown, axes)
-    low, high, z = (part[axes] for part in (shown.low, shown.high, moment.z))
-    margin = MARGIN * (high - low)
-    limits = torch.stack((low - margin, high + margin), 1).tolist()
-    across, up = (f"$z_{{{axis + 1}}}$" for axis in axes)
-    pad.set(xlim=limits[0], ylim=limits[1], xlabel=across, ylabel=up)
-    pad.locator_params(nbins=4)
-    for colour, width in (("white", 4), ("black", 1.6)):
-        pad.plot(*z, "+", markersize=16, markeredgewidth=width, color=colour)
-    if shown.labels is not None:
-        figure.legend(loc="center right", markerscale=1.8, handletextpad=0, frameon=False)
-    return figure
-
-
-def _draw_codes(pad: Axes, shown: ExplorerState, axes: list[int]) -> None:
-    """The map's codes as points; with labels in their colours and shapes."""
-    assert shown.codes is not None  # there is a map
-    across, up = shown.codes[:, axes].T.numpy()
-    if shown.labels is None:
-        pad.scatter(across, up, s=POINT**2, color="#777", alpha=0.6, linewidths=0)
-        return
-    for label, path in enumerate(marker_paths()):
-        those = shown.labels.numpy() == label
-        reach = 2 * np.abs(path.vertices).max()  # matplotlib makes every path 1 wide
-        look: dict[str, Any] = {"marker": path, "color": DIGIT_COLOURS[label], "alpha": 0.6, "linewidths": 0}
-        pad.scatter(across[those], up[those], s=(POINT * reach) ** 2, label=str(label), **look)
