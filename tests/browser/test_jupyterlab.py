@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab: sliders, their keys, the kernel that follows, and what is left when it is gone."""
+"""The explorer and the studio in JupyterLab: with the kernel, while it trains, and when it is gone."""
 
 import contextlib
 import json
@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from lab import Notebook, jupyterlab
 from pictures import PIXELS, TWO_FRAMES, assert_same, quiet_tab
+
+from ae_utils.runs.studio import MODELS
 
 LESSONS = Path(__file__).parents[2] / "notebooks"
 CELLS = (
@@ -47,6 +49,11 @@ batches = Batches(Images(x, x, torch.zeros(100, dtype=torch.int64)), 10)
 explorer = LatentExplorer(model, codes=model.encode(x), images=x)
 explorer"""
 TRAINING = "fit(step, batches, epochs=2, seed=0, on_batch_end=[Follow(explorer)])"
+RECONSTRUCTED = """\
+import json
+pictures = studio.reconstructions()
+print(json.dumps({name: (255 * x).round().int().flatten().tolist() for name, x in pictures.items()}))"""
+RESTED = """() => document.querySelector(".studio").ariaBusy === "false" """
 SHAKE = """async (root) => {  // 500 events on sliders, pad, selects and buttons, five in each frame of the screen
     let seed = 1;
     const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
@@ -200,6 +207,26 @@ def test_an_explorer_follows_a_training(opened):
         notebook.python(TRAINING)
         assert explorer.agree() != before
         assert explorer.kernel("z") == z != explorer.kernel("_state['start']")
+
+
+def test_the_studio_shows_all_models_and_shares_its_drawing_with_the_kernel(opened):
+    with opened("studio.ipynb", ["from ae_utils.runs.studio import Studio\nstudio = Studio()\nstudio"]) as notebook:
+        notebook.run_all()
+        tab = notebook.tab
+        for name in MODELS:
+            tab.get_by_label(f"reconstruction by {name}", exact=True).wait_for()
+        notebook.python("studio.image = studio._test.x[7]")
+        tab.wait_for_function(RESTED)
+        kernel = json.loads(notebook.python(RECONSTRUCTED))
+        for name in MODELS.keys() - {"cvae"}:  # whose label the page reads off the digit
+            assert_same(tab.get_by_label(f"reconstruction by {name}", exact=True).evaluate(PIXELS), kernel[name])
+        canvas = tab.locator(".as-seen canvas")
+        before = canvas.evaluate(PIXELS)
+        tab.locator(".paper").click(position={"x": 40, "y": 40})  # a dot
+        tab.wait_for_function(RESTED)
+        seen = canvas.evaluate(PIXELS)
+        assert seen != before
+        assert_same(seen, json.loads(notebook.python("print(studio._pixels)")))
 
 
 def test_sliders_outlive_the_kernel(notebook):
