@@ -43,7 +43,7 @@ def leaked_nats(answer) -> str:
             raise Wrong(sentence)
     if not same(result, wanted.double(), 1e-3):
         raise Wrong(f"here {wanted:.3f} nats leak, but you get {result:.3f}")
-    return "log 10 minus the cross-entropy: 0 for a classifier that guesses, log 10 for one that is always certain"
+    return "log 10 minus the cross-entropy: 0 for a classifier that guesses, log 10 for one that is certain and right"
 
 
 def _wrong_nats(probabilities: Tensor, wanted: Tensor) -> dict[str, Tensor]:
@@ -85,7 +85,7 @@ def leaks(answer) -> str:
             raise Wrong(f"True or False is expected, but {_shape(verdict)} came back")
         if bool(verdict) != expected:
             raise Wrong(sentence)
-    return "found guilty where the class is in the code, in whatever form, and nowhere else"
+    return "True where the class is in the code, in whatever form, and nowhere else"
 
 
 Split = tuple[Tensor, Tensor, Tensor, Tensor]  # codes and labels, then those to be tested on
