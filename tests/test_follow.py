@@ -225,15 +225,16 @@ def test_the_player_shows_the_first_images_reconstruction_and_the_map(clock):
         x_hat = model.eval()(X[:1]).x_hat[0].clamp(0, 1)
     assert follow._moments[-1].image.allclose(x_hat, atol=1e-5)
     pixels = np.asarray(Image.open(io.BytesIO(follow.player()._pngs[-1])).convert("RGB"))
-    assert pixels.shape == (290, 620, 3)
+    assert pixels.shape == (290, 640, 3)
     coloured = np.ptp(pixels.astype(int), axis=2) > 40
-    assert not coloured[:, :250].any() and coloured[:, 280:].any()  # a grey picture, beside it a map
+    assert not coloured[:, :250].any() and coloured[:, 300:].any()  # a grey picture, beside it a map
 
 
 def test_the_chosen_image_is_the_one_that_is_followed():
     model = autoencoder()
     explorer = explorer_of(model, labels=None)
     explorer.z = explorer._explorer_state.codes[7]
+    model.train()(X[:20])  # other statistics, other codes
     follow = Follow(explorer)
     train(model, follow)
     assert torch.equal(follow._moments[-1].z, follow._moments[-1].shown.codes[7])

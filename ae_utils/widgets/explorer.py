@@ -107,6 +107,13 @@ class LatentExplorer(anywidget.AnyWidget):
         self._explorer_state = now
         return now
 
+    def nearest(self) -> int | None:
+        """Which of the pad's codes is nearest to the one that the sliders show; None without codes."""
+        state = self._explorer_state
+        if state.codes is None:
+            return None
+        return int((state.codes[:: state.every] - torch.tensor(self.z)).norm(dim=1).argmin())
+
     def _decode_for_page(self, _widget: object, request: dict[str, Any], _buffers: object) -> None:
         """Decode for a page that cannot evaluate the decoder."""
         try:

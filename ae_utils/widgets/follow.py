@@ -36,8 +36,8 @@ class Follow:
         self.explorer, self.frames = explorer, frames
         self._moments: list[Moment] = []
         self._next = 0.0
-        codes = explorer.update().codes
-        self._chosen = None if codes is None else int((codes - torch.tensor(explorer.z)).norm(dim=1).argmin())
+        self._chosen = explorer.nearest()
+        explorer.update()
 
     def __call__(self, state: TrainState) -> None:
         """After a batch: update the explorer if it is time, or if it was the last batch."""

@@ -25,14 +25,15 @@ class Moment(NamedTuple):
 
 
 def moment_figure(moment: Moment) -> Figure:
-    """The decoded image, and the map with a cross at its code, within the sliders' ranges at that moment."""
-    shown, figure = moment.shown, Figure(figsize=(6.2, 2.9))
-    picture, pad = figure.add_axes((0.01, 0.17, 0.36, 0.8)), figure.add_axes((0.46, 0.17, 0.43, 0.8))
+    """The decoded image, and the map with a cross at its code: the sliders' ranges then, and further where it lies."""
+    shown, figure = moment.shown, Figure(figsize=(6.4, 2.9))
+    picture, pad = figure.add_axes((0.01, 0.17, 0.35, 0.8)), figure.add_axes((0.5, 0.17, 0.4, 0.8))
     picture.imshow(moment.image[0], vmin=0, vmax=1, **GREY)
     picture.axis("off")
     axes = shown.order[:2]
     _draw_codes(pad, shown, axes)
     low, high, z = (part[axes] for part in (shown.low, shown.high, moment.z))
+    low, high = low.minimum(z), high.maximum(z)
     margin = MARGIN * (high - low)
     limits = torch.stack((low - margin, high + margin), 1).tolist()
     across, up = (f"$z_{{{axis + 1}}}$" for axis in axes)
