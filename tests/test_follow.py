@@ -1,4 +1,4 @@
-"""An explorer that follows ``fit``: the same bits, its share of the time, what the page is sent, the moments kept."""
+"""An explorer that follows ``fit``: the same bits, its share of the time, what the page is sent, the snapshots kept."""
 
 import io
 from types import SimpleNamespace
@@ -73,7 +73,7 @@ def test_a_training_that_is_followed_ends_with_the_same_bits(clock):
     model = autoencoder()
     follow = Follow(explorer_of(model))
     followed = train(model, follow)
-    assert len(follow._moments) == 12  # an update after each batch
+    assert len(follow._snapshots) == 12  # an update after each batch
     assert all(torch.equal(alone[name], followed[name]) for name in alone)
 
 
@@ -202,7 +202,7 @@ def test_moments_are_thinned_evenly(count, clock, monkeypatch):
     monkeypatch.setattr(follow.explorer, "update", lambda: shown)
     for state in batches(count):
         follow(state)
-    epochs = [moment.epochs for moment in follow._moments]
+    epochs = [snapshot.epochs for snapshot in follow._snapshots]
     assert len(epochs) == min(count, 10)
     assert epochs[0] == 1 / count and epochs[-1] == 1
     assert max(np.diff(epochs), default=0) <= max(1 / count, 2 / 9)  # twice as far apart as they might be
@@ -223,7 +223,7 @@ def test_the_player_shows_the_first_images_reconstruction_and_the_map(clock):
     train(model, follow, epochs=1)
     with torch.no_grad():
         x_hat = model.eval()(X[:1]).x_hat[0].clamp(0, 1)
-    assert follow._moments[-1].image.allclose(x_hat, atol=1e-5)
+    assert follow._snapshots[-1].image.allclose(x_hat, atol=1e-5)
     pixels = np.asarray(Image.open(io.BytesIO(follow.player()._pngs[-1])).convert("RGB"))
     assert pixels.shape == (290, 640, 3)
     coloured = np.ptp(pixels.astype(int), axis=2) > 40
@@ -237,5 +237,5 @@ def test_the_chosen_image_is_the_one_that_is_followed():
     model.train()(X[:20])  # other statistics, other codes
     follow = Follow(explorer)
     train(model, follow)
-    assert torch.equal(follow._moments[-1].z, follow._moments[-1].shown.codes[7])
+    assert torch.equal(follow._snapshots[-1].z, follow._snapshots[-1].shown.codes[7])
     assert follow.player()._pngs  # a map without labels

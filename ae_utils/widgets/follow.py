@@ -8,11 +8,11 @@ import torch
 from ae_utils.errors import InvalidInput
 from ae_utils.training.loop import TrainState
 from ae_utils.widgets.explorer import LatentExplorer
-from ae_utils.widgets.follow_figure import Moment, moment_figure
+from ae_utils.widgets.follow_figure import Snapshot, snapshot_figure
 from ae_utils.widgets.player import Player
 from ae_utils.widgets.state import ExplorerState
 
-SHARE = 0.05  # the fraction of the training's time that the updates may take
+FRACTION = 0.05  # the fraction of the training's time that the updates may take
 
 
 class Follow:
@@ -25,7 +25,7 @@ class Follow:
     """
 
     def __init__(self, explorer: LatentExplorer, *, frames: int = 40):
-        """At most ``frames`` moments are kept, evenly distributed over the training; a second training replaces them.
+        """At most ``frames`` snapshots are kept, evenly distributed over the training; a second training replaces them.
 
         Raises ``InvalidInput`` for fewer than two, and, with the reason, for an explorer that cannot ``update``.
         """
@@ -34,7 +34,7 @@ class Follow:
         if frames < 2:
             raise InvalidInput(f"frames must be at least 2, but got {frames}.")
         self.explorer, self.frames = explorer, frames
-        self._moments: list[Moment] = []
+        self._snapshots: list[Snapshot] = []
         self._next = 0.0
         self._chosen = explorer.nearest()
         explorer.update()
@@ -48,30 +48,30 @@ class Follow:
         with suppress(InvalidInput):  # weights that are not finite: fit itself says so, at the end of the epoch
             self._keep(epochs, self.explorer.update())
         ended = monotonic()
-        self._next = ended + (ended - began) * (1 / SHARE - 1)
+        self._next = ended + (ended - began) * (1 / FRACTION - 1)
 
     def player(self) -> Player:
-        """The moments kept: the decoded image, beside it the map of two dimensions where the explorer has one.
+        """The snapshots kept: the decoded image, beside it the map of two dimensions where the explorer has one.
 
         Raises ``InvalidInput`` before any training.
         """
-        if not self._moments:
+        if not self._snapshots:
             raise InvalidInput("There is nothing to play yet: give this Follow to fit first, in on_batch_end.")
-        captions = [f"after {moment.epochs:.2f} epochs" for moment in self._moments]
-        first = self._moments[0].shown
+        captions = [f"after {snapshot.epochs:.2f} epochs" for snapshot in self._snapshots]
+        first = self._snapshots[0].shown
         mapped = first.codes is not None and first.latent_dim > 1
-        frames = map(moment_figure, self._moments) if mapped else (moment.image for moment in self._moments)
+        frames = map(snapshot_figure, self._snapshots) if mapped else (snapshot.image for snapshot in self._snapshots)
         return Player(frames, captions, columns=3 if mapped else 6)
 
     def _keep(self, epochs: float, shown: ExplorerState) -> None:
-        """Keep this moment; of too many, the one whose neighbours are closest together goes."""
-        if self._moments and epochs <= self._moments[-1].epochs:
-            self._moments = []  # another training
+        """Keep this snapshot; of too many, the one whose neighbours are closest together goes."""
+        if self._snapshots and epochs <= self._snapshots[-1].epochs:
+            self._snapshots = []  # another training
         explorer, codes = self.explorer, shown.codes
         z = torch.tensor(explorer.z) if codes is None else codes[self._chosen]
         image = shown.decode(z[None], () if explorer.label is None else (explorer.label,))[0]
-        self._moments.append(Moment(epochs, shown, z, image))
-        if len(self._moments) > self.frames:
-            times = [moment.epochs for moment in self._moments]
+        self._snapshots.append(Snapshot(epochs, shown, z, image))
+        if len(self._snapshots) > self.frames:
+            times = [snapshot.epochs for snapshot in self._snapshots]
             gaps = [later - earlier for earlier, later in zip(times, times[2:], strict=False)]
-            del self._moments[1 + gaps.index(min(gaps))]
+            del self._snapshots[1 + gaps.index(min(gaps))]

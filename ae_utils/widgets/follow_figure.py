@@ -1,4 +1,4 @@
-"""A moment of a training that an explorer followed, and its picture: a frame of the ``Player``."""
+"""A snapshot of a training that an explorer followed, and its picture: a frame of the ``Player``."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ae_utils.widgets.state import ExplorerState
 POINT, MARGIN = 4, 0.06  # a point's width in points; around the sliders' ranges, as a fraction of them
 
 
-class Moment(NamedTuple):
+class Snapshot(NamedTuple):
     """What an explorer showed after so many ``epochs``: a code (latent_dim,) and its image (1, height, width)."""
 
     epochs: float
@@ -24,15 +24,15 @@ class Moment(NamedTuple):
     image: Tensor
 
 
-def moment_figure(moment: Moment) -> Figure:
+def snapshot_figure(snapshot: Snapshot) -> Figure:
     """The decoded image, and the map with a cross at its code: the sliders' ranges then, and further where it lies."""
-    shown, figure = moment.shown, Figure(figsize=(6.4, 2.9))
+    shown, figure = snapshot.shown, Figure(figsize=(6.4, 2.9))
     picture, pad = figure.add_axes((0.01, 0.17, 0.35, 0.8)), figure.add_axes((0.5, 0.17, 0.4, 0.8))
-    picture.imshow(moment.image[0], vmin=0, vmax=1, **GREY)
+    picture.imshow(snapshot.image[0], vmin=0, vmax=1, **GREY)
     picture.axis("off")
     axes = shown.order[:2]
     _draw_codes(pad, shown, axes)
-    low, high, z = (part[axes] for part in (shown.low, shown.high, moment.z))
+    low, high, z = (part[axes] for part in (shown.low, shown.high, snapshot.z))
     low, high = low.minimum(z), high.maximum(z)
     margin = MARGIN * (high - low)
     limits = torch.stack((low - margin, high + margin), 1).tolist()
