@@ -20,7 +20,7 @@ from ae_utils.widgets.png import png
 from ae_utils.widgets.studio_state import Model, StudioModel, studio_state
 
 SCRIPT = asset(
-    "widget.js", "controls.js", "legend.js", "network.js", "pad.js", "digit.js", "photo.js", "drawing.js",
+    "widget.js", "controls.js", "legend.js", "network.js", "pad.js", "digit.js", "altered.js", "photo.js", "drawing.js",
     "studio_model.js", "studio_card.js", "studio.js",
 )  # fmt: skip
 STYLE = asset("widget.css", "explorer.css", "studio.css")

@@ -4,6 +4,7 @@ import base64
 import io
 import random
 import statistics
+from functools import partial
 
 import numpy as np
 import plain_page
@@ -16,6 +17,7 @@ from plain_page import get, open_page
 from stress.share import WHOLE, share
 from studio_models import MODELS, classifier, small_studio
 
+from ae_utils.data.altered import blur, thickening, thinning, warp
 from ae_utils.data.photo import read_photo
 from ae_utils.losses.vae import bernoulli, kl_to_prior
 from ae_utils.models import CVAE, VAE
@@ -147,6 +149,35 @@ def test_page_and_kernel_make_the_same_of_what_is_drawn(page, change):
         if bound is not None:
             shown = float(page.numbers(name).split("−ELBO ")[1].split(" nats")[0])
             assert shown == pytest.approx(bound, abs=0.5 + 0.01 * bound)
+
+
+ALTERED = {
+    "strokes 1": thickening,
+    "strokes -1": thinning,
+    "blur 1.5": partial(blur, std=1.5),
+    "slant 0.5": lambda x: warp(x, torch.tensor([[1, 0.5, 0, 1]])),
+    "size 1.3": lambda x: warp(x, torch.tensor([[1 / 1.3, 0, 0, 1 / 1.3]])),
+}
+
+
+@pytest.mark.parametrize("slider", ALTERED)
+def test_an_alteration_is_the_one_that_restorers_are_trained_on(page, slider):
+    x = torch.tensor(page.seen(), dtype=torch.float32).view(1, 1, 28, 28) / 255
+    page.tab.get_by_text("more alterations").click()
+    page.slider(*slider.split())
+    assert_same(page.seen(), (ALTERED[slider](x)[0, 0] * 255).round().byte().flatten())
+
+
+def test_specks_are_black_and_white_and_an_elastic_deformation_keeps_the_ink(page):
+    before = page.seen()
+    page.tab.get_by_text("more alterations").click()
+    page.slider("elastic", 1)
+    bent = page.seen()
+    assert (bent != before).any() and bent.sum() == pytest.approx(before.sum(), rel=0.25)
+    page.slider("elastic", 0)
+    page.slider("specks", 0.5)
+    changed = page.seen()[page.seen() != before]
+    assert set(changed.tolist()) <= {0, 255} and (page.seen() == 255).mean() == pytest.approx(0.25, abs=0.1)
 
 
 def photo(background, ink, size=(300, 240), mode="RGB", shadow=False):
@@ -374,6 +405,7 @@ def test_axe_finds_no_fault(browser, address, scheme):
 
 def test_random_events(page):
     dice, tab = random.Random(0), page.tab
+    tab.get_by_text("more alterations").click()
     buttons, sliders = tab.get_by_role("button").all(), tab.locator("input[type=range]")
     files = [*PHOTOS.values(), b"nothing", photo("white", "white")]
 

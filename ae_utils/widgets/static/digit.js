@@ -1,5 +1,5 @@
-// From ink to the 28×28 numbers that the models see: placed as MNIST's digits are (data/photo.py does the same), then
-// turned, shifted, made noisy and occluded. Images are Float32Arrays, row by row, white being 1.
+// From ink to 28×28 numbers: placed as MNIST's digits are (data/photo.py does the same). Images are Float32Arrays, row by
+// row, white being 1.
 
 const IMAGE = 28, DIGIT = 20; // pixels: MNIST's digits fill 20×20, with their mass in the middle of 28×28
 
@@ -91,34 +91,4 @@ function upperQuartile(image) {
 function roundHalfEven(number) {
   const below = Math.floor(number);
   return number - below === 0.5 ? below + (below % 2) : Math.round(number);
-}
-
-/** Turned clockwise by degrees around its middle, then shifted by pixels to the right and down. */
-function moveDigit(image, { turn, across, down }) {
-  if (!turn && !across && !down) return image;
-  const moved = new Float32Array(IMAGE * IMAGE), middle = (IMAGE - 1) / 2;
-  const cos = Math.cos((turn * Math.PI) / 180), sin = Math.sin((turn * Math.PI) / 180);
-  for (let y = 0, i = 0; y < IMAGE; y++)
-    for (let x = 0; x < IMAGE; x++, i++) {
-      const dx = x - across - middle, dy = y - down - middle;
-      moved[i] = between(image, middle + cos * dx + sin * dy, middle - sin * dx + cos * dy);
-    }
-  return moved;
-}
-
-/** The image between its pixels; black outside. */
-function between(image, x, y) {
-  const left = Math.floor(x), top = Math.floor(y), right = x - left, low = y - top;
-  const at = (column, row) => (column < 0 || column >= IMAGE || row < 0 || row >= IMAGE ? 0 : image[row * IMAGE + column]);
-  return (1 - low) * ((1 - right) * at(left, top) + right * at(left + 1, top))
-    + low * ((1 - right) * at(left, top + 1) + right * at(left + 1, top + 1));
-}
-
-/** With normal noise of the standard deviation `noise`, then a black square of `occlusion` pixels in the middle. */
-function damageDigit(image, { noise, occlusion }, field) {
-  const first = Math.floor((IMAGE - occlusion) / 2), hidden = (i) => i >= first && i < first + occlusion;
-  return image.map((value, i) => {
-    if (hidden(i % IMAGE) && hidden(Math.floor(i / IMAGE))) return 0;
-    return noise ? Math.min(Math.max(value + noise * field[i], 0), 1) : value;
-  });
 }

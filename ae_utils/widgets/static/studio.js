@@ -1,9 +1,9 @@
 // The studio: a drawing, what the models see of it, and all models beside each other. In one module this file stands behind
-// widget.js, controls.js, legend.js, network.js, pad.js, digit.js, photo.js, drawing.js, studio_model.js and studio_card.js.
+// widget.js, controls.js, legend.js, network.js, pad.js, digit.js, altered.js, photo.js, drawing.js, studio_model.js, studio_card.js.
 
 const BUDGET = 7, REST = 250; // milliseconds: of a frame for the models that are not chosen; after which a drawing rests
 const FLOW_STEPS = 10, DIGITS = 10, FARTHEST = 10; // FARTHEST: pixels that a drawing can be shifted by
-const UNCHANGED = { turn: 0, across: 0, down: 0, noise: 0, occlusion: 0 };
+const SHOWN = 6; // sliders of alterations that are not folded
 const STROKES = { // in 28ths of the pad
   letter: [[...line(6, 24, 14, 4), ...line(14, 4, 22, 24)], line(9.5, 16.5, 18.5, 16.5)],
   face: [circle(14, 14, 10.5), line(10, 10, 10, 11.5), line(18, 10, 18, 11.5), circle(14, 13.5, 6).slice(2, 11)],
@@ -12,7 +12,7 @@ const STROKES = { // in 28ths of the pad
 function render({ model: traits, el }) {
   const state = traits.get("_state"), id = `studio-${Math.random().toString(36).slice(2)}`;
   const models = state.models.map(createStudioModel), classify = createClassifier(state.classifier);
-  const changes = { thickness: 2.4, ...UNCHANGED }, field = Float32Array.from({ length: IMAGE * IMAGE }, normal);
+  const changes = { thickness: 2.4, ...UNALTERED }, fields = createFields();
   let x = null, probabilities = null, asked = null, version = 0; // asked: the label that was chosen, null for the classifier's
   let chosen = models.find(({ map }) => map) ?? models[0], edited = null, fresh = true;
   let frame = 0, rest = 0, told = null, news = ""; // news: of a file, told together with what is made of it
@@ -78,7 +78,7 @@ function render({ model: traits, el }) {
     fresh = false;
     edited = null;
     version++;
-    x = damageDigit(moveDigit(drawing.pixels(), changes), changes, field).map((value) => Math.round(255 * value) / 255); // as MNIST's
+    x = alterDigit(drawing.pixels(), changes, fields).map((value) => Math.round(255 * value) / 255); // as MNIST's
     probabilities = classify(x);
     seen.show(x, 255);
     clearTimeout(rest);
@@ -106,14 +106,15 @@ function render({ model: traits, el }) {
   function load() {
     const pixels = traits.get("_pixels");
     if (told && pixels.every((value, i) => value === told[i])) return;
-    change(UNCHANGED);
+    change(UNALTERED);
     drawing.load(Float32Array.from(pixels, (value) => value / 255));
   }
 
   const shown = create("figure", { className: "as-seen" }, seen.element, create("figcaption", {}, "as models see it"));
   const blocks = [
     block("Draw a digit", drawing.element, create("div", { className: "tools" }, shown, ...tools.elements)),
-    block("Change it", ...sliders.map(({ element }) => element)),
+    block("Change it", ...sliders.slice(0, SHOWN).map(({ element }) => element), create("details", {},
+      create("summary", {}, "more alterations"), ...sliders.slice(SHOWN).map(({ element }) => element))),
     block("Which digit?", labels.element, ...(redraw?.elements ?? [])),
     ...(map ? [block(`The posterior of ${map.name}`, map.element)] : []),
   ];
@@ -152,18 +153,18 @@ function createTools(state, drawing, change, say) {
   const digits = copyOf(state.digits, Uint8Array);
   const test = (digit) => {
     const start = (digit * DIGITS + Math.floor(Math.random() * DIGITS)) * IMAGE * IMAGE;
-    change(UNCHANGED);
+    change(UNALTERED);
     drawing.load(Float32Array.from(digits.subarray(start, start + IMAGE * IMAGE), (value) => value / 255));
   };
   const example = (strokes) => {
-    change(UNCHANGED);
+    change(UNALTERED);
     drawing.draw(strokes.map((points) => ({ points, width: 2.4 })));
   };
   async function open(file) {
     say(`Reading ${file.name} …`);
     try {
       const { pixels, done } = await readPhoto(file);
-      change(UNCHANGED);
+      change(UNALTERED);
       drawing.load(pixels);
       say(`${file.name}: ${done}.`, true);
     } catch (error) {
@@ -211,6 +212,12 @@ function createChanges(id, changes, change) {
     ["down", "down", { min: -FARTHEST, max: FARTHEST, step: 1 }, pixels],
     ["noise", "noise", { min: 0, max: 1, step: 0.01 }, numberText],
     ["occlusion", "occlusion", { min: 0, max: 20, step: 1 }, pixels],
+    ["size", "size", { min: 0.5, max: 1.5, step: 0.01 }, numberText],
+    ["slant", "slant", { min: -1, max: 1, step: 0.01 }, numberText],
+    ["stroke", "strokes", { min: -1, max: 1, step: 0.01 }, numberText],
+    ["elastic", "elastic", { min: 0, max: 3, step: 0.1 }, pixels],
+    ["blur", "blur", { min: 0, max: 3, step: 0.1 }, pixels],
+    ["specks", "specks", { min: 0, max: 0.6, step: 0.01 }, numberText],
   ];
   return rows.map(([key, name, range, text]) => createSlider(`${id}-${key}`, name, range, {
     read: () => changes[key],
