@@ -299,6 +299,13 @@ def test_the_reference_has_a_page_for_each_module(tmp_path):
     assert "mathjax" not in text and '<a class="headerlink" href' not in text
 
 
+def test_the_reference_leaves_out_what_a_method_inherits_from_torch(tmp_path):
+    page = tmp_path / "reference" / "ae_utils" / "networks" / "dense.html"
+    write_reference(page, "ae_utils.networks.dense")
+    text = text_of(page)
+    assert "times a fixed mean image" in text and "Define the computation" not in text
+
+
 def test_what_is_made_elsewhere_stands_in_the_contents(course, book, tmp_path):
     extra = Extra("reference/page.html", "Reference", lambda path: (path.parent.mkdir(), path.write_text("made")))
     list(Book(course, tmp_path / "book", course / "cache", extras=[extra]).build())
