@@ -15,7 +15,7 @@ from ae_utils.seeds import own_random_numbers
 
 
 @check
-def halved(answer) -> str:
+def elbo(answer) -> str:
     """``answer(model, batch, progress)``: minus the ELBO and its two terms, in nats per image."""
     loss, reconstruction, kl, wanted = _terms(answer, _batch(3))
     if same(kl, 2 * wanted["kl"], 1e-2):
@@ -28,7 +28,7 @@ def halved(answer) -> str:
 
 
 @check
-def once_per_image(answer) -> str:
+def by_class(answer) -> str:
     """``answer(model, batch, progress)``: the same, for batches of any size."""
     for count in (2, 5):
         loss, reconstruction, kl, wanted = _terms(answer, _batch(count))
@@ -79,7 +79,7 @@ def _batch(count: int) -> Batch:
 
 
 @check
-def evaluated(answer) -> str:
+def error(answer) -> str:
     """``answer(model, images)``: the mean squared error per pixel, by a model in evaluation mode."""
     with own_random_numbers(1):
         encoder = nn.Sequential(nn.Flatten(), *linear_bn_act(784, 8), nn.Dropout(0.5), nn.Linear(8, 4))
@@ -106,7 +106,7 @@ importance_bound = lesson04.importance_bound  # the exercise has another bug, th
 
 
 @check
-def upright(answer) -> str:
+def decoder(answer) -> str:
     """``answer(latent_dim, width, height, columns)``: a decoder to images (n, 1, height, columns) in [0, 1]."""
     with own_random_numbers(1):
         for height, columns in ((6, 4), (3, 5)):

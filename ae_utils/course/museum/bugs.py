@@ -22,7 +22,7 @@ Terms = dict[str, Tensor]
 # --- 1 to 5: the objective and the model ------------------------------------------------------------------------------
 
 
-def mean_over_pixels(model: nn.Module, batch: Batch, progress: float) -> Terms:
+def vae_loss(model: nn.Module, batch: Batch, progress: float) -> Terms:
     """Exhibit 1: the reconstruction is averaged over pixels, the KL summed over dimensions."""
     output = model(batch.x, batch.label)
     reconstruction = F.binary_cross_entropy_with_logits(output.logits, batch.target)
@@ -30,20 +30,20 @@ def mean_over_pixels(model: nn.Module, batch: Batch, progress: float) -> Terms:
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
-def kl_with_plus(mu: Tensor, logvar: Tensor) -> Tensor:
+def kl_from_memory(mu: Tensor, logvar: Tensor) -> Tensor:
     """Exhibit 2: one sign is wrong."""
     return 0.5 * (mu.square() + logvar.exp() - 1 + logvar).sum(1)
 
 
-def plus_elbo(model: nn.Module, batch: Batch, progress: float) -> Terms:
+def elbo_from_memory(model: nn.Module, batch: Batch, progress: float) -> Terms:
     """Minus the ELBO with that KL term."""
     output = model(batch.x, batch.label)
     reconstruction = bernoulli(output.logits, batch.target).mean()
-    kl = kl_with_plus(output.mu, output.logvar).mean()
+    kl = kl_from_memory(output.mu, output.logvar).mean()
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
-class WideVAE(VAE):
+class RewrittenVAE(VAE):
     """Exhibit 3: exp(logvar) is taken for the standard deviation."""
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> VAEOutput:  # type: ignore[override] # one z
@@ -59,14 +59,14 @@ def small_vae(latent_dim: int, width: int, kind: type[VAE] = VAE) -> VAE:
     return kind(encoder, dense_decoder((latent_dim, width), last=nn.Identity), latent_dim)
 
 
-def grey_vae(latent_dim: int, width: int) -> VAE:
+def pixel_vae(latent_dim: int, width: int) -> VAE:
     """Exhibit 4: the decoder ends in a sigmoid, and so does the loss."""
     encoder = dense_encoder((width, 2 * latent_dim))
     decoder = nn.Sequential(*dense((latent_dim, width, 784)), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))
     return VAE(encoder, decoder, latent_dim)
 
 
-def noisy_target(model: nn.Module, batch: Batch, progress: float) -> Terms:
+def denoising_loss(model: nn.Module, batch: Batch, progress: float) -> Terms:
     """Exhibit 5: the denoising autoencoder is compared with what it was given."""
     noisy = gaussian(batch.x)
     x_hat = model(noisy, batch.label).x_hat
@@ -89,7 +89,7 @@ def loss_of_generator(generator: Any, discriminator: nn.Module, real: Tensor) ->
     return generator_loss(discriminator(fake))
 
 
-def detached_loss(generator: Any, discriminator: nn.Module, real: Tensor) -> Tensor:
+def second_half(generator: Any, discriminator: nn.Module, real: Tensor) -> Tensor:
     """Exhibit 6: detach, copied into the generator's half."""
     fake = generator(torch.randn(len(real), generator.latent_dim))
     return generator_loss(discriminator(fake.detach()))
@@ -108,7 +108,7 @@ def decoded_in_evaluation(model: Any, z: Tensor) -> Tensor:
         return model.decode(z)
 
 
-class FixedOrder(Batches):
+class SeededBatches(Batches):
     """Exhibit 8: for the sake of reproducibility, the shuffle is seeded in every epoch."""
 
     def order(self, epoch: int) -> Tensor:
@@ -116,7 +116,7 @@ class FixedOrder(Batches):
         return torch.randperm(len(self.images), generator=generator)
 
 
-def centred_on_all(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+def prepared(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     """Exhibit 9: the mean image of everything we have."""
     mean = torch.cat([train, test]).mean(0)
     return train - mean, test - mean
@@ -138,7 +138,7 @@ def slices(images: Images, size: int) -> Iterator[Batch]:
 # --- exercises --------------------------------------------------------------------------------------------------------
 
 
-def unhalved_elbo(model: nn.Module, batch: Batch, progress: float) -> Terms:
+def lecture_elbo(model: nn.Module, batch: Batch, progress: float) -> Terms:
     """Exercise 1: a factor is missing."""
     output = model(batch.x, batch.label)
     reconstruction = bernoulli(output.logits, batch.target).mean()
@@ -167,12 +167,12 @@ def error_after_epoch(model: nn.Module, images: Images) -> float:
     return sum(errors) / len(errors)
 
 
-def mean_of_logs(log_w: Tensor) -> Tensor:
+def bound_of_samples(log_w: Tensor) -> Tensor:
     """Exercise 4: the importance-weighted bound, from log weights (n, K) → (n,)."""
     return log_w.mean(1)
 
 
-def swapped_decoder(latent_dim: int, width: int, height: int, columns: int) -> nn.Sequential:
+def image_decoder(latent_dim: int, width: int, height: int, columns: int) -> nn.Sequential:
     """Exercise 5: a decoder for images of ``height`` rows and ``columns`` columns."""
     layers = dense((latent_dim, width, height * columns))
     return nn.Sequential(*layers, nn.Sigmoid(), nn.Unflatten(1, (1, columns, height)))
@@ -187,8 +187,8 @@ def flat_error(model: nn.Module, batch: Batch, progress: float) -> Terms:
 # --- exercises, mended -----------------------------------------------------------------------------------------------
 
 
-def upright_decoder(latent_dim: int, width: int, height: int, columns: int) -> nn.Sequential:
-    """``swapped_decoder``, mended."""
+def mended_decoder(latent_dim: int, width: int, height: int, columns: int) -> nn.Sequential:
+    """``image_decoder``, mended."""
     layers = dense((latent_dim, width, height * columns))
     return nn.Sequential(*layers, nn.Sigmoid(), nn.Unflatten(1, (1, height, columns)))
 
@@ -199,8 +199,8 @@ def mended_error(model: nn.Module, images: Images) -> float:
     return error_after_epoch(model, images)
 
 
-def log_of_mean(log_w: Tensor) -> Tensor:
-    """``mean_of_logs``, mended."""
+def mended_bound(log_w: Tensor) -> Tensor:
+    """``bound_of_samples``, mended."""
     return log_w.logsumexp(1) - math.log(log_w.shape[1])
 
 

@@ -104,14 +104,14 @@ def _listed(buggy: bool) -> VAE:
 
 def _narrow(buggy: bool) -> list[Finding]:
     x = _batch().x[..., 4:24]  # 28 rows, 20 columns
-    decoder = bugs.swapped_decoder(8, 64, 28, 20) if buggy else bugs.upright_decoder(8, 64, 28, 20)
+    decoder = bugs.image_decoder(8, 64, 28, 20) if buggy else bugs.mended_decoder(8, 64, 28, 20)
     model = Autoencoder(nn.Sequential(nn.Flatten(), *dense((560, 64, 8))), decoder, 8)
     return list(diagnose(model, bugs.flat_error, Batch(x, x, _batch().label)))
 
 
 def _gan(buggy: bool) -> list[Finding]:
     generator = Generator(nn.Sequential(*dense((8, 64, 784)), nn.Unflatten(1, (1, 28, 28))), 8)
-    half = bugs.detached_loss if buggy else bugs.loss_of_generator
+    half = bugs.second_half if buggy else bugs.loss_of_generator
     discriminator = Discriminator(dense_encoder((64, 1)))
     return [gan_gradients(generator, discriminator, half, bugs.loss_of_discriminator, _batch().x)]
 
@@ -122,12 +122,12 @@ def _samples(buggy: bool) -> list[Finding]:
 
 
 def _order(buggy: bool) -> list[Finding]:
-    return [order_changes((bugs.FixedOrder if buggy else Batches)(mnist("train")[:100], 20, shuffle=True))]
+    return [order_changes((bugs.SeededBatches if buggy else Batches)(mnist("train")[:100], 20, shuffle=True))]
 
 
 def _leak(buggy: bool) -> list[Finding]:
     train, test = mnist("train").x[:20], mnist("test").x[:20]
-    return [leak_of_test_data(bugs.centred_on_all if buggy else bugs.centred, train, test)]
+    return [leak_of_test_data(bugs.prepared if buggy else bugs.centred, train, test)]
 
 
 def _left_over(buggy: bool) -> list[Finding]:
@@ -145,7 +145,7 @@ def _on_images(evaluate: Callable[[nn.Module, Images], float], model: nn.Module)
 
 
 def _bound(buggy: bool) -> list[Finding]:
-    return [average_of_weights(bugs.mean_of_logs if buggy else bugs.log_of_mean)]
+    return [average_of_weights(bugs.bound_of_samples if buggy else bugs.mended_bound)]
 
 
 def _healthy_vae() -> tuple[nn.Module, Objective]:
@@ -153,15 +153,15 @@ def _healthy_vae() -> tuple[nn.Module, Objective]:
 
 
 EXHIBITS = (
-    Exhibit("1", "mean over pixels", _diagnosed(lambda: (_vae(), bugs.mean_over_pixels), _healthy_vae)),
-    Exhibit("2", "a sign in the KL", _diagnosed(lambda: (_vae(), bugs.plus_elbo), _healthy_vae)),
-    Exhibit("3", "logvar taken for std", _diagnosed(lambda: (_vae(bugs.WideVAE), negative_elbo), _healthy_vae)),
-    Exhibit("4", "sigmoid twice", _diagnosed(lambda: (bugs.grey_vae(8, 64), negative_elbo), _healthy_vae)),
+    Exhibit("1", "mean over pixels", _diagnosed(lambda: (_vae(), bugs.vae_loss), _healthy_vae)),
+    Exhibit("2", "a sign in the KL", _diagnosed(lambda: (_vae(), bugs.elbo_from_memory), _healthy_vae)),
+    Exhibit("3", "logvar taken for std", _diagnosed(lambda: (_vae(bugs.RewrittenVAE), negative_elbo), _healthy_vae)),
+    Exhibit("4", "sigmoid twice", _diagnosed(lambda: (bugs.pixel_vae(8, 64), negative_elbo), _healthy_vae)),
     Exhibit(
         "5",
         "noisy target",
         _diagnosed(
-            lambda: (_denoiser(), bugs.noisy_target), lambda: (_denoiser(), partial(denoising, corrupt=gaussian))
+            lambda: (_denoiser(), bugs.denoising_loss), lambda: (_denoiser(), partial(denoising, corrupt=gaussian))
         ),
     ),
     Exhibit("6", "detach in the wrong half", _gan),
@@ -169,7 +169,7 @@ EXHIBITS = (
     Exhibit("8", "the same shuffle each epoch", _order),
     Exhibit("9", "test data in the training mean", _leak),
     Exhibit("10", "a batch of one", _left_over),
-    Exhibit("exercise 1", "a factor in the KL", _diagnosed(lambda: (_vae(), bugs.unhalved_elbo), _healthy_vae)),
+    Exhibit("exercise 1", "a factor in the KL", _diagnosed(lambda: (_vae(), bugs.lecture_elbo), _healthy_vae)),
     Exhibit("exercise 2", "KL times a one-hot label", _diagnosed(lambda: (_vae(), bugs.kl_of_classes), _healthy_vae)),
     Exhibit("exercise 3", "evaluation in training mode", _evaluated),
     Exhibit("exercise 4", "weights averaged as logarithms", _bound),
