@@ -12,7 +12,7 @@ from ae_utils.course.scoreboard import measure
 from ae_utils.course.scoreboard.board import NAMES, Board
 from ae_utils.course.scoreboard.figures import against_cost, unbeaten
 from ae_utils.course.scoreboard.page import page
-from ae_utils.recipes import gan
+from ae_utils.recipes import flow, gan
 from ae_utils.recipes.registry import RECIPES
 from ae_utils.runs.run import Run
 
@@ -34,8 +34,9 @@ def a_small_protocol(train, test):
     subsets = {"train": train, "test": test}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "SAMPLES", 5)
-        patch.setattr(gan, "SAMPLES", 500)
-        patch.setattr("ae_utils.data.mnist.mnist", lambda split: subsets[split])  # whose images a GAN is compared with
+        for recipes in (flow, gan):  # what they draw, and the images that it is compared with
+            patch.setattr(recipes, "SAMPLES", 500)
+            patch.setattr(recipes, "mnist", lambda split: subsets[split])
         yield
 
 
