@@ -67,6 +67,7 @@ IDEAS: tuple[Entry, ...] = (
         "mse-muon", "conv-fast, 1 epoch of batches of 64, Muon to 0.1 for the linear layers", batch_size=64
     ),
     likelihood_patches.ENTRY.idea("likelihood-patches-1", "patches, 1 epoch", epochs=1),
+    likelihood_patches.ENTRY.idea("likelihood-patches-6", "patches, 6 epochs: not with every seed", epochs=6),
     smaller(
         frechet_half.ENTRY,
         "frechet-8-channels",
