@@ -5,12 +5,13 @@ import shutil
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from ae_utils.data.altered import ALTERATIONS, altered, occlusion, rotation, shift
 from ae_utils.data.folders import paired, pairs_recovered, read_folders, write_folders
 from ae_utils.errors import InvalidInput
 from ae_utils.networks.conditional import ConditionalLinear
-from ae_utils.networks.residual import residual_down, residual_up
+from ae_utils.networks.residual import residual_block, residual_features, residual_images
 from ae_utils.recipes.registry import RECIPES
 
 MILD = ("shift", "scale", "shear", "thinning", "noise", "specks")
@@ -135,12 +136,16 @@ def test_recipes_train_on_folders(folder):
     assert not torch.equal(train.x, train.target)
 
 
-def test_residual_blocks_halve_and_double():
-    x = torch.randn(2, 4, 7, 7)
-    down = residual_down(4, 8)(x)
-    assert down.shape == (2, 8, 4, 4)
-    assert residual_up(8, 4, 7)(down).shape == x.shape
-    assert residual_up(4, 2, 14)(x).shape == (2, 2, 14, 14)
+def test_residual_blocks_lead_to_features_and_back():
+    features = nn.Sequential(*residual_features(8))(torch.randn(2, 1, 28, 28))
+    assert features.shape == (2, 8 * 49)
+    assert nn.Sequential(*residual_images(8))(features).shape == (2, 1, 28, 28)
+
+
+def test_a_residual_block_adds_its_input():
+    block, x = residual_block(4), torch.randn(2, 4, 7, 7)
+    nn.init.zeros_(block.main[-1].weight)
+    torch.testing.assert_close(block(x), nn.functional.silu(x))
 
 
 @pytest.mark.parametrize("name", ["altered-ae", "altered-vae", "altered-cvae"])

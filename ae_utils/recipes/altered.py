@@ -56,27 +56,32 @@ def altered_test() -> Images:
 
 
 def residual_ae(latent_dim: int, width: int) -> Autoencoder:
-    """Residual blocks down to 4×4, a code, and residual blocks back; all of them at 14×14 and below."""
-    encoder = nn.Sequential(*residual_features(width), nn.Linear(64 * width, latent_dim))
-    return Autoencoder(encoder, residual_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
+    """Residual blocks of ``width`` channels at 7×7, a code, and residual blocks back. Published without widths.
+
+    Nothing is computed on larger feature maps, which takes half the time of three resolutions from 14×14 down.
+    """
+    encoder = nn.Sequential(*residual_features(width), nn.Linear(49 * width, latent_dim))
+    model = Autoencoder(encoder, residual_decoder(latent_dim, width).append(nn.Sigmoid()), latent_dim)
+    return model.to(memory_format=torch.channels_last)
 
 
 def residual_vae(latent_dim: int, width: int) -> VAE:
     """The same with two heads, mu and logvar."""
-    encoder = nn.Sequential(*residual_features(width), nn.Linear(64 * width, 2 * latent_dim))
-    return VAE(encoder, residual_decoder(latent_dim, width), latent_dim)
+    encoder = nn.Sequential(*residual_features(width), nn.Linear(49 * width, 2 * latent_dim))
+    return VAE(encoder, residual_decoder(latent_dim, width), latent_dim).to(memory_format=torch.channels_last)
 
 
 def residual_cvae(latent_dim: int, width: int) -> CVAE:
     """The same conditioned on the label: in the linear layers after the residual blocks and after the code."""
     encoder = ConditionalSequential(
         *residual_features(width),
-        ConditionalLinear(64 * width, 128),
+        ConditionalLinear(49 * width, 128),
         ConcatLabel(),
         nn.Linear(128 + 10, 2 * latent_dim),
     )
-    layers = ConditionalLinear(latent_dim, 128), ConditionalLinear(128, 64 * width)
-    return CVAE(encoder, ConditionalSequential(*layers, *residual_images(width)), latent_dim)
+    layers = ConditionalLinear(latent_dim, 128), ConditionalLinear(128, 49 * width)
+    decoder = ConditionalSequential(*layers, *residual_images(width))
+    return CVAE(encoder, decoder, latent_dim).to(memory_format=torch.channels_last)
 
 
 def restoration_quality(model: Reconstructs, test: Images) -> dict[str, float]:
@@ -127,8 +132,8 @@ def code_sets(model: nn.Module, images: Images) -> dict[str, Tensor]:
 
 restoring = partial(
     Recipe,
-    settings={"latent_dim": 32, "width": 16},
-    optimizer=partial(adamw, lr=4e-3, weight_decay=0.0),
+    settings={"latent_dim": 32, "width": 32},
+    optimizer=partial(adamw, lr=8e-3, weight_decay=0.0),
     schedule=one_cycle,
     batch_size=128,
     epochs=10,
@@ -140,7 +145,13 @@ restoring = partial(
 )
 
 RECIPES = (
-    restoring("altered-ae", "residual autoencoder that restores altered digits", residual_ae, system=14),
+    restoring(
+        "altered-ae",
+        "residual autoencoder that restores altered digits",
+        residual_ae,
+        optimizer=partial(adamw, lr=1.6e-2, weight_decay=0.0),
+        system=14,
+    ),
     restoring(
         "altered-vae",
         "the same as a VAE",
@@ -153,7 +164,7 @@ RECIPES = (
         "altered-cvae",
         "the same as a conditional VAE with an auxiliary classifier",
         residual_cvae,
-        settings={"latent_dim": 16, "width": 16},
+        settings={"latent_dim": 16, "width": 32},
         objective=partial(negative_elbo, beta=2.0),
         step=auxiliary_classifier_step,
         prior=True,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ae_utils.models import Autoencoder
-from ae_utils.networks.residual import residual_decoder
+from ae_utils.networks.residual import ResidualBlock, residual_decoder
 
 PIXELS = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)
     .filter((_, i) => i % 4 === 0)"""
@@ -45,7 +45,14 @@ def residual(inputs):
     return residual_decoder(inputs, 8)
 
 
-DECODERS = {decoder.__name__: decoder for decoder in (dense, transposed, shuffled, tanh, residual)}
+def enlarged(inputs):
+    shortcut = nn.Sequential(nn.Upsample(size=(14, 14)), nn.Conv2d(8, 4, 1))
+    block = ResidualBlock(nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1), shortcut)
+    layers = nn.Linear(inputs, 392), nn.Unflatten(1, (8, 7, 7)), block, nn.Conv2d(4, 4, 3, padding=1)
+    return nn.Sequential(*layers, nn.PixelShuffle(2))
+
+
+DECODERS = {decoder.__name__: decoder for decoder in (dense, transposed, shuffled, tanh, residual, enlarged)}
 
 
 def lively(module):
