@@ -21,7 +21,7 @@ from ae_utils.recipes.base import Recipe
 from ae_utils.recipes.registry import RECIPES, get
 from ae_utils.runs.run import Run, load_model
 
-SHORT, MORE_SEEDS = 60.0, (1, 2)  # a recipe whose first seed needs fewer CPU-seconds is trained with these, too
+SHORT, MORE_SEEDS = 120.0, (1, 2)  # a recipe whose first seed needs fewer CPU-seconds is trained with these, too
 NAMES = tuple(name for name in RECIPES if name != "digit-classifier")  # which makes no images
 ENDINGS = {"": pd.Series.mean, "_std": pd.Series.std}
 

@@ -18,7 +18,7 @@ tuned on seeds 0, 1 and 2 and verified with a seed that it was not tuned on; it 
 keeps all limits. Numbers are mean ± standard deviation over seeds 0, 1 and 2; the gain is in CPU-seconds, against the
 entry before that was measured. CPU-seconds rise with what else runs on the machine, by half and more on a busy one:
 only numbers from one machine, taken under the same load, can be compared. `CONTRIBUTING.md` says how to enter."""
-TRIED = """One seed (0) each; what led nowhere stands here so that nobody needs to try it again.
+TRIED = """Seed 0, or several where there is a ±. What led nowhere stands here so that nobody needs to try it again.
 `recipes/speedrun/ideas.py` holds all of them; `python -m ae_utils speedrun NAME` tries one again."""
 
 
