@@ -293,7 +293,7 @@ def test_the_page_shows_the_history_with_its_gains(monkeypatch):
     assert (
         "| `mse-better` | larger batches | 10.0 ± 1.0 | 0.00190 | 64 | seed 7: 0.00190 in 16.0 | yes | 50 % |" in text
     )
-    assert "a processor, torch 2" in text
+    assert "entries on a processor (torch 2)" in text
 
 
 @pytest.mark.parametrize(

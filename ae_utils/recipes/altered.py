@@ -157,6 +157,7 @@ RECIPES = (
         "the same as a VAE",
         residual_vae,
         objective=negative_elbo,
+        epochs=16,
         prior=True,
         system=15,
     ),

@@ -94,7 +94,7 @@ RECIPES = (
     ),
     variational(
         "vae-best",
-        "highest log p(x) in three minutes: convolutions, BatchNorm, one-cycle",
+        "highest log p(x) with a fixed prior: convolutions, BatchNorm, one-cycle",
         conv_vae,
         settings={"latent_dim": 32, "width": 256},
         optimizer=partial(adamw, lr=8e-3, weight_decay=0.0),

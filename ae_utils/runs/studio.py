@@ -34,7 +34,7 @@ MODELS = {
     "conv-fast": "Convolutions, and a code of 64 numbers: the lowest error of the small codes",
     "denoising-fast": "Trained to remove noise; its code has twice as many numbers as the image",
     "vae-2d": "A VAE with two latent dimensions, the ones of the map",
-    "vae-best": "A VAE of convolutions with 32 latent dimensions: the highest likelihood in three minutes",
+    "vae-best": "A VAE of convolutions with 32 latent dimensions: the highest likelihood with a fixed prior",
     "cvae": "A conditional VAE: the label says which digit, the code how it is written",
     "altered-ae": "Trained to restore altered digits: turned, blurred, noisy, occluded …",
 }

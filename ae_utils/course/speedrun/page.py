@@ -36,9 +36,9 @@ def page(entries: pd.DataFrame, tried: pd.DataFrame) -> str:
         if lines := _ideas(track, tried):
             titles = [limit.title for limit in track.limits.values()]
             parts += ["### Tried", TRIED, _markdown(["idea", "what it is", "CPU-s", *titles, "passed"], lines)]
-    machines = pd.concat([entries, tried])[["machine", "torch"]].drop_duplicates()
-    measured = "; ".join(f"{row.machine}, torch {row.torch}" for row in machines.itertuples(index=False))
-    return "\n\n".join([*parts, f"Machine: {measured}."]) + "\n"
+    tables = {"entries": entries, "ideas": tried}
+    measured = [f"{what} on {_machines(table)}" for what, table in tables.items() if len(table)]
+    return "\n\n".join([*parts, f"Measured: {', '.join(measured)}."]) + "\n"
 
 
 def passed(entry: Entry, table: pd.DataFrame) -> bool:
@@ -75,6 +75,11 @@ def _ideas(track: Track, table: pd.DataFrame) -> list[list[str]]:
             numbers = [_mean(rows["cpu_seconds"], ".1f"), *_metrics(track, rows)]
             lines.append([f"`{idea.name}`", idea.changed, *numbers, "yes" if rows["passed"].all() else "no"])
     return lines
+
+
+def _machines(table: pd.DataFrame) -> str:
+    machines = table[["machine", "torch"]].drop_duplicates()
+    return " and ".join(f"{row.machine} (torch {row.torch})" for row in machines.itertuples(index=False))
 
 
 def _metrics(track: Track, rows: pd.DataFrame) -> list[str]:
